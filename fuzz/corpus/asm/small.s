@@ -1,0 +1,1 @@
+func f() -> void { renter L: switch r0, [L] }

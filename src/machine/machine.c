@@ -1,0 +1,829 @@
+/*
+** machine.c - a machine's life: loading units, the loop over contexts, traps and handlers, limits, output.
+** SPDX-License-Identifier: Apache-2.0
+*/
+#include "machine/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "machine/machine_int.h"
+
+/* What non-CODE contexts "run": one word that hands control back to the loop below. */
+static const th_fn exit_fn = {.code = th_exit_code, .nregs = 2};
+
+/* ---- Life --------------------------------------------------------------------------------------------------- */
+
+static th_status write_stdout(void *user, const char *bytes, size_t len) {
+    (void)user;
+    while (len > 0) {
+        ssize_t n = write(STDOUT_FILENO, bytes, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return TH_E_IO;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return TH_OK;
+}
+
+#define FIRST_REGISTERS 4096
+#define FIRST_CONTEXTS  256
+
+static th_status set_up(th_machine *m) {
+    TH_TRY(th_types_init(&m->types, &m->mem));
+    m->stack = th_mem_new(&m->mem, FIRST_REGISTERS * sizeof *m->stack);
+    m->contexts = th_mem_new(&m->mem, FIRST_CONTEXTS * sizeof *m->contexts);
+    if (!m->stack || !m->contexts) return TH_E_NOMEM;
+    m->stack_end = m->stack + FIRST_REGISTERS;
+    m->contexts_end = m->contexts + FIRST_CONTEXTS;
+    m->contexts[0] = (th_context){.fn = &exit_fn, .pc = th_exit_code, .kind = TH_CONTEXT_ENTRY};
+    m->context = m->contexts;
+    m->base = m->stack;
+    return TH_OK;
+}
+
+th_status th_machine_new(th_engine *engine, const th_limits *limits, th_machine **out) {
+    th_machine *m = th_mem_zeroed(engine->mem, sizeof *m);
+    if (!m) return TH_E_NOMEM;
+    m->engine = engine;
+    th_mem_init(&m->mem, NULL, NULL, engine->mem, limits->memory_bytes);
+    th_memory_init(&m->memory, &m->mem);
+    th_buf_init(&m->trace, &m->mem);
+    th_buf_init(&m->output, &m->mem);
+    m->fuel_limit = limits->fuel;
+    m->timeout_ns = limits->timeout_ns;
+    m->capabilities = limits->capabilities;
+    m->write = write_stdout;
+    th_status status = set_up(m);
+    if (status != TH_OK) {
+        th_machine_free(m);
+        return status;
+    }
+    *out = m;
+    return TH_OK;
+}
+
+static void unit_free(th_machine *m, th_unit *unit) {
+    const th_program *p = unit->program;
+    th_mem *mem = &m->mem;
+    th_mem_free(mem, unit->types, p->types.len * sizeof *unit->types);
+    th_mem_free(mem, unit->fns, p->nfunctions * sizeof *unit->fns);
+    th_mem_free(mem, unit->globals, p->nglobals * sizeof *unit->globals);
+    th_mem_free(mem, unit->globals_set, p->nglobals * sizeof *unit->globals_set);
+    th_mem_free(mem, unit->imports, p->nimports * sizeof *unit->imports);
+    th_program_release(unit->program);
+    th_mem_free(mem, unit, sizeof *unit);
+}
+
+static void bindings_clear(th_machine *m) {
+    for (size_t i = 0; i < m->nbindings; i++) th_mem_free(&m->mem, m->bindings[i].name, m->bindings[i].len + 1);
+    m->nbindings = 0;
+}
+
+void th_machine_free(th_machine *m) {
+    if (!m) return;
+    (void)th_machine_flush(m);
+    th_memory_clear(&m->memory);
+    th_machine_set_flow_user(m, NULL, NULL);
+    for (size_t i = 0; i < m->nunits; i++) unit_free(m, m->units[i]);
+    th_mem_free(&m->mem, m->units, m->units_capacity * sizeof *m->units);
+    bindings_clear(m);
+    th_mem_free(&m->mem, m->bindings, m->bindings_capacity * sizeof *m->bindings);
+    th_mem_free(&m->mem, m->holds, m->holds_capacity * sizeof *m->holds);
+    if (m->call_big) th_mem_free(&m->mem, m->call_big, m->call_nargs * sizeof *m->call_big);
+    th_mem_free(&m->mem, m->stack, (size_t)(m->stack_end - m->stack) * sizeof *m->stack);
+    th_mem_free(&m->mem, m->contexts, (size_t)(m->contexts_end - m->contexts) * sizeof *m->contexts);
+    th_types_clear(&m->types);
+    th_buf_clear(&m->trace);
+    th_buf_clear(&m->output);
+    th_mem_free(m->engine->mem, m, sizeof *m);
+}
+
+th_mem *th_machine_mem(th_machine *m) { return &m->mem; }
+th_engine *th_machine_engine(th_machine *m) { return m->engine; }
+th_types *th_machine_types(th_machine *m) { return &m->types; }
+void th_machine_set_user(th_machine *m, void *user) { m->user = user; }
+void *th_machine_user(const th_machine *m) { return m->user; }
+void *th_machine_flow_user(const th_machine *m) { return m->flow_user; }
+void th_machine_set_flow_user(th_machine *m, void *user, void (*release)(void *user)) {
+    if (m->release_flow_user) m->release_flow_user(m->flow_user);
+    m->flow_user = user;
+    m->release_flow_user = release;
+}
+bool th_machine_allows(const th_machine *m, uint32_t capability) { return (m->capabilities & capability) == capability; }
+th_status th_machine_stopped_for(const th_machine *m) { return m->stop; }
+
+/* ---- Units -------------------------------------------------------------------------------------------------- */
+
+/* Nominal types first by name, so that recursive ones can be given their fields once all are known. */
+static th_status map_types(th_unit *unit) {
+    th_types *to = &unit->machine->types;
+    return th_types_import(to, &unit->program->types, unit->types);
+}
+
+#define CAPABILITIES (TH_BUILTIN_FS | TH_BUILTIN_NET | TH_BUILTIN_CLOCK)
+
+static uint32_t denied(const th_machine *m, const th_builtin *builtin) {
+    return builtin->flags & CAPABILITIES & ~m->capabilities;
+}
+
+static th_status bind_import(th_unit *unit, uint32_t i, th_error *err) {
+    th_machine *m = unit->machine;
+    const th_named_type *import = &unit->program->imports[i];
+    th_binding *binding = &unit->imports[i];
+    binding->type = unit->types[import->type];
+    binding->nargs = (uint32_t)th_types_nparams(&m->types, binding->type);
+    binding->builtin =
+        th_engine_match(m->engine, th_view_str(import->name), &m->types, binding->type, &binding->user);
+    if (binding->builtin) {
+        binding->special = (binding->builtin->flags & TH_BUILTIN_STATEFUL) || denied(m, binding->builtin);
+        return TH_OK;
+    }
+    th_buf text;
+    th_buf_init(&text, &m->mem);
+    th_type_print(&m->types, binding->type, &text);
+    th_status status = th_fail(err, TH_E_NOT_FOUND, "the program needs %.*s of type %s, which is not registered",
+                               (int)import->name->len, import->name->bytes, text.data ? text.data : "?");
+    th_buf_clear(&text);
+    return status;
+}
+
+static th_status fill_unit(th_unit *unit, th_error *err) {
+    const th_program *p = unit->program;
+    TH_TRY(map_types(unit));
+    for (uint32_t i = 0; i < p->nfunctions; i++) {
+        const th_function *f = &p->functions[i];
+        unit->fns[i] = (th_fn){.code = f->code, .constants = p->constants, .fns = unit->fns, .unit = unit, .info = f,
+                               .nregs = f->nregs, .type = unit->types[f->type]};
+    }
+    for (uint32_t i = 0; i < p->nimports; i++) TH_TRY(bind_import(unit, i, err));
+    return TH_OK;
+}
+
+th_status th_machine_load(th_machine *m, th_program *program, th_unit **out, th_error *err) {
+    th_mem *mem = &m->mem;
+    TH_TRY(th_mem_grow(mem, (void **)&m->units, &m->units_capacity, m->nunits + 1, sizeof *m->units));
+    th_unit *unit = th_mem_zeroed(mem, sizeof *unit);
+    if (!unit) return th_fail(err, TH_E_NOMEM, "out of memory");
+    unit->program = th_program_retain(program);
+    unit->machine = m;
+    unit->index = (uint32_t)m->nunits;
+    unit->started = program->start == 0;
+    unit->types = th_mem_new(mem, program->types.len * sizeof *unit->types);
+    unit->fns = th_mem_zeroed(mem, program->nfunctions * sizeof *unit->fns);
+    unit->globals = th_mem_zeroed(mem, program->nglobals * sizeof *unit->globals);
+    unit->globals_set = th_mem_zeroed(mem, program->nglobals * sizeof *unit->globals_set);
+    unit->imports = th_mem_zeroed(mem, program->nimports * sizeof *unit->imports);
+    bool ok = unit->types && (unit->fns || !program->nfunctions) &&
+              ((unit->globals && unit->globals_set) || !program->nglobals) && (unit->imports || !program->nimports);
+    th_status status = ok ? fill_unit(unit, err) : th_fail(err, TH_E_NOMEM, "out of memory");
+    if (status != TH_OK) {
+        unit_free(m, unit);
+        return status;
+    }
+    m->units[m->nunits++] = unit;
+    *out = unit;
+    return TH_OK;
+}
+
+const th_program *th_unit_program(const th_unit *unit) { return unit->program; }
+const th_fn *th_unit_fn(const th_unit *unit, uint32_t function) { return &unit->fns[function]; }
+const th_function *th_fn_info(const th_fn *fn) { return fn->info; }
+th_type_id th_fn_type(const th_fn *fn) { return fn->type; }
+
+/* ---- Stacks ------------------------------------------------------------------------------------------------- */
+
+uint64_t *th_stack_grow(th_machine *m, uint64_t *window, size_t needed) {
+    size_t at = (size_t)(window - m->stack), base = (size_t)(m->base - m->stack);
+    size_t capacity = (size_t)(m->stack_end - m->stack);
+    if (at + needed + 2 <= capacity) return window;
+    if (th_mem_grow(&m->mem, (void **)&m->stack, &capacity, at + needed + 2, sizeof *m->stack) != TH_OK) {
+        (void)th_trap_memory(m);
+        return NULL;
+    }
+    m->stack_end = m->stack + capacity;
+    m->base = m->stack + base;
+    return m->stack + at;
+}
+
+bool th_contexts_grow(th_machine *m) {
+    size_t at = (size_t)(m->context - m->contexts), capacity = (size_t)(m->contexts_end - m->contexts);
+    if (th_mem_grow(&m->mem, (void **)&m->contexts, &capacity, capacity + 16, sizeof *m->contexts) != TH_OK) {
+        (void)th_trap_memory(m);
+        return false;
+    }
+    m->contexts_end = m->contexts + capacity;
+    m->context = m->contexts + at;
+    return true;
+}
+
+/* Pushes a context whose window starts `delta` registers above the current one and has `nregs` registers. */
+static bool push(th_machine *m, const th_context *context, size_t nregs) {
+    uint64_t *window = m->base + context->delta;
+    if (m->context + 2 >= m->contexts_end && !th_contexts_grow(m)) return false;
+    window = th_stack_grow(m, window, nregs);
+    if (!window) return false;
+    *++m->context = *context;
+    m->base = window;
+    window[0] = 0;
+    return true;
+}
+
+/* ---- Limits ------------------------------------------------------------------------------------------------- */
+
+th_status th_refill(th_machine *m) {
+    m->fuel_spent += m->slice - m->fuel;
+    m->slice = m->fuel = 0;
+    if (atomic_load_explicit(&m->cancelled, memory_order_relaxed)) {
+        (void)th_machine_trap(m, TH_E_CANCELLED, "the run was cancelled");
+        return TH_E_CANCELLED;
+    }
+    if (m->deadline_ns && th_clock_monotonic_ns() >= m->deadline_ns) {
+        (void)th_machine_trap(m, TH_E_TIMEOUT, "the time limit of %.3g s is reached", (double)m->timeout_ns / 1e9);
+        return TH_E_TIMEOUT;
+    }
+    if (atomic_exchange_explicit(&m->interrupted, false, memory_order_relaxed)) {
+        m->stop = TH_E_SUSPENDED;
+        return TH_E_SUSPENDED;
+    }
+    int64_t left = m->fuel_limit < 0 ? TH_FUEL_SLICE : m->fuel_limit - m->fuel_spent;
+    if (left < 0 && m->resumable) {
+        m->stop = TH_E_FUEL;
+        return TH_E_FUEL;
+    }
+    if (left < 0) {
+        (void)th_machine_trap(m, TH_E_FUEL, "the fuel of %lld is used up", (long long)m->fuel_limit);
+        return TH_E_FUEL;
+    }
+    m->slice = m->fuel = left < TH_FUEL_SLICE ? left : TH_FUEL_SLICE;
+    return TH_OK;
+}
+
+/* A builtin cannot stop half-way and be resumed, so where a run is to be resumable it may go into this much debt, which
+** the next fuel pays. */
+#define DEBT ((int64_t)1 << 24)
+
+bool th_machine_charge(th_machine *m, int64_t units) {
+    m->fuel -= units;
+    if (TH_LIKELY(m->fuel >= 0)) return true;
+    int64_t fuel = m->fuel, slice = m->slice;
+    th_status status = th_refill(m);
+    if (status == TH_OK) return m->fuel >= 0 || th_machine_charge(m, 0);
+    if (m->trapped) return false;
+    if (status == TH_E_SUSPENDED) { /* not here: at the next safe point */
+        atomic_store_explicit(&m->interrupted, true, memory_order_relaxed);
+        m->fuel_spent -= slice - fuel;
+        m->slice = slice;
+        m->fuel = fuel;
+        return true;
+    }
+    if (m->fuel_limit - m->fuel_spent >= -DEBT) {
+        m->fuel = -1; /* the next safe point stops */
+        m->slice = -1;
+        return true;
+    }
+    (void)th_machine_trap(m, TH_E_FUEL, "a builtin needs more than the fuel that is left");
+    return false;
+}
+
+void th_machine_add_fuel(th_machine *m, int64_t fuel) {
+    if (m->fuel_limit >= 0) m->fuel_limit += fuel;
+}
+
+int64_t th_machine_fuel_used(const th_machine *m) { return m->fuel_spent + (m->slice - m->fuel); }
+void th_machine_cancel(th_machine *m) { atomic_store_explicit(&m->cancelled, true, memory_order_relaxed); }
+void th_machine_uncancel(th_machine *m) { atomic_store_explicit(&m->cancelled, false, memory_order_relaxed); }
+void th_machine_interrupt(th_machine *m) { atomic_store_explicit(&m->interrupted, true, memory_order_relaxed); }
+void th_machine_set_resumable(th_machine *m, bool resumable) { m->resumable = resumable; }
+
+/* ---- Traps -------------------------------------------------------------------------------------------------- */
+
+/* The instruction a CODE context is at: of the top one the next to run, of the others the call they wait for. */
+uint32_t th_context_pc(const th_machine *m, const th_context *context) {
+    size_t pc = (size_t)(context->pc - context->fn->code);
+    return (uint32_t)(context == m->context || pc == 0 ? pc : pc - 1);
+}
+
+static void locate(const th_machine *m, const th_context *context, th_error *err) {
+    const th_function *f = context->fn->info;
+    err->span = th_function_span(f, th_context_pc(m, context));
+    err->file[0] = 0;
+    if (f->source == 0) return;
+    const th_str *name = context->fn->unit->program->source_names[f->source - 1];
+    snprintf(err->file, sizeof err->file, "%.*s", (int)name->len, name->bytes);
+}
+
+void th_machine_record(th_machine *m, th_status code, const char *message) {
+    if (m->trapped) return; /* the first cause is the one to tell */
+    m->trapped = true;
+    m->error.code = code;
+    m->error.span = (th_span){0};
+    m->error.file[0] = 0;
+    snprintf(m->error.message, sizeof m->error.message, "%s", message);
+    for (const th_context *c = m->context; c > m->contexts; c--) {
+        if (c->kind != TH_CONTEXT_CODE) continue;
+        locate(m, c, &m->error);
+        break;
+    }
+}
+
+th_step th_machine_trap(th_machine *m, th_status code, const char *format, ...) {
+    char message[sizeof m->error.message];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    th_machine_record(m, code, message);
+    return TH_STEP_ERROR;
+}
+
+th_step th_machine_trap_error(th_machine *m, const th_error *err) {
+    bool first = !m->trapped;
+    th_machine_record(m, err->code, err->message);
+    if (first && err->file[0]) {
+        memcpy(m->error.file, err->file, sizeof m->error.file);
+        m->error.span = err->span;
+    }
+    return TH_STEP_ERROR;
+}
+
+bool th_machine_take_trap(th_machine *m, th_error *out) {
+    if (!m->trapped) return false;
+    m->trapped = false;
+    if (out) *out = m->error;
+    return true;
+}
+
+static void trace_line(const th_machine *m, const th_context *c, th_buf *out) {
+    if (c->kind == TH_CONTEXT_BUILTIN || c->kind == TH_CONTEXT_HOST) {
+        th_buf_printf(out, "  in %s\n", c->binding->builtin->name);
+        return;
+    }
+    th_error at;
+    locate(m, c, &at);
+    const th_str *name = c->fn->info->name;
+    th_buf_printf(out, "  at %.*s", (int)name->len, name->bytes);
+    if (at.file[0] && at.span.line) th_buf_printf(out, " (%s:%u:%u)", at.file, at.span.line, at.span.column);
+    th_buf_char(out, '\n');
+}
+
+#define TRACE_ENDS 16 /* contexts shown at each end of a deep stack */
+
+static void write_trace(const th_machine *m, th_buf *out) {
+    size_t depth = (size_t)(m->context - m->contexts);
+    for (size_t i = 0; i < depth; i++) {
+        if (i == TRACE_ENDS && depth > 2 * TRACE_ENDS) {
+            th_buf_printf(out, "  ... %zu more ...\n", depth - 2 * TRACE_ENDS);
+            i = depth - TRACE_ENDS;
+        }
+        trace_line(m, m->context - i, out);
+    }
+}
+
+void th_machine_trace(const th_machine *m, th_buf *out) {
+    if (m->state == TH_RUN_SUSPENDED) write_trace(m, out);
+    else if (m->trace.len) th_buf_put(out, m->trace.data, m->trace.len);
+}
+
+static bool catchable(th_status code) {
+    return code != TH_E_FUEL && code != TH_E_NOMEM && code != TH_E_MEMORY_LIMIT && code != TH_E_TIMEOUT &&
+           code != TH_E_CANCELLED;
+}
+
+static const th_handler *find_handler(const th_machine *m, const th_context *c) {
+    if (c->kind != TH_CONTEXT_CODE) return NULL;
+    const th_function *f = c->fn->info;
+    uint32_t pc = th_context_pc(m, c);
+    for (uint32_t i = 0; i < f->nhandlers; i++)
+        if (pc >= f->handlers[i].start && pc < f->handlers[i].end) return &f->handlers[i];
+    return NULL;
+}
+
+static bool make_error(th_machine *m, uint64_t *out) {
+    const char *kind = th_status_text(m->error.code);
+    uint64_t slots[TH_ERROR_SLOTS];
+    const char *texts[4] = {kind, m->error.message, m->error.file, m->trace.data ? m->trace.data : ""};
+    const uint32_t places[4] = {TH_ERROR_KIND, TH_ERROR_MESSAGE, TH_ERROR_FILE, TH_ERROR_TRACE};
+    for (size_t i = 0; i < 4; i++) {
+        th_str *s = th_new_str_of(m, texts[i], strlen(texts[i]));
+        if (!s) return false;
+        slots[places[i]] = th_ptr_word(s);
+    }
+    slots[TH_ERROR_LINE] = m->error.span.line;
+    slots[TH_ERROR_COLUMN] = m->error.span.column;
+    th_record *record = th_new_record(m, TH_TYPE_ERROR, TH_ERROR_SLOTS);
+    if (!record) return false;
+    memcpy(record->slots, slots, sizeof slots);
+    *out = th_ptr_word(record);
+    return true;
+}
+
+/* An error was recorded: go on in the nearest handler. False: there is none, and the contexts are gone. */
+static bool unwind(th_machine *m) {
+    m->trace.len = 0;
+    write_trace(m, &m->trace);
+    if (catchable(m->error.code)) {
+        const th_context *c = m->context;
+        uint64_t *base = m->base;
+        for (; c > m->contexts; base -= c->delta, c--) {
+            const th_handler *handler = find_handler(m, c);
+            if (!handler) continue;
+            uint64_t error;
+            m->trapped = false;
+            if (!make_error(m, &error)) break;
+            m->context = m->contexts + (c - m->contexts);
+            m->base = base;
+            m->context->pc = m->context->fn->code + handler->target;
+            base[handler->reg] = error;
+            th_memory_unwind(&m->memory, (size_t)(c - m->contexts), handler->depth);
+            return true;
+        }
+    }
+    m->trapped = false;
+    th_machine_abandon(m);
+    m->state = TH_RUN_FAILED;
+    return false;
+}
+
+/* ---- Builtins ----------------------------------------------------------------------------------------------- */
+
+static uint32_t callee_delta(const th_binding *binding) { return 2 + binding->nargs + binding->builtin->nslots; }
+
+/* The top context is CODE at a CALLB of a stateful builtin. */
+static bool push_builtin(th_machine *m) {
+    uint32_t w = *m->context->pc;
+    const th_binding *binding = &m->context->fn->unit->imports[TH_INSN_IMM(w)];
+    uint32_t missing = denied(m, binding->builtin);
+    if (missing) {
+        (void)th_machine_trap(m, TH_E_DENIED, "%s needs the capability '%s', which is not granted",
+                              binding->builtin->name,
+                              missing & TH_BUILTIN_FS ? "fs" : missing & TH_BUILTIN_NET ? "net" : "clock");
+        return false;
+    }
+    m->fuel -= 8;
+    th_context context = {.fn = &exit_fn, .pc = th_exit_code, .binding = binding, .delta = TH_INSN_A(w),
+                          .kind = TH_CONTEXT_BUILTIN};
+    if (!push(m, &context, callee_delta(binding) + 2)) return false;
+    m->context[-1].pc++;
+    memset(m->base + 2 + binding->nargs, 0, (binding->builtin->nslots + 2) * sizeof *m->base);
+    return true;
+}
+
+th_step th_call_closure(th_machine *m, th_call *call, th_closure *closure, const uint64_t *args, size_t nargs,
+                        uint32_t next_state) {
+    call->state = next_state;
+    m->call_closure = closure;
+    m->call_nargs = nargs;
+    m->call_args = m->call_words;
+    if (nargs > TH_COUNT(m->call_words)) {
+        m->call_big = th_mem_new(&m->mem, nargs * sizeof *args);
+        if (!m->call_big) return th_trap_memory(m);
+        m->call_args = m->call_big;
+    }
+    if (nargs) memcpy((uint64_t *)(uintptr_t)m->call_args, args, nargs * sizeof *args);
+    return TH_STEP_CALL;
+}
+
+static bool push_closure(th_machine *m, uint32_t delta, th_closure *closure, const uint64_t *args, size_t nargs) {
+    th_context context = {.fn = closure->fn, .pc = closure->fn->code, .closure = closure, .delta = delta,
+                          .kind = TH_CONTEXT_CODE};
+    size_t nregs = closure->fn->nregs < nargs + 2 ? nargs + 2 : closure->fn->nregs;
+    if (!push(m, &context, nregs)) return false;
+    if (nargs) memcpy(m->base + 2, args, nargs * sizeof *args);
+    m->fuel -= 8;
+    return true;
+}
+
+static bool make_call(th_machine *m, uint32_t delta) {
+    bool ok = push_closure(m, delta, m->call_closure, m->call_args, m->call_nargs);
+    if (m->call_big) {
+        th_mem_free(&m->mem, m->call_big, m->call_nargs * sizeof *m->call_big);
+        m->call_big = NULL;
+    }
+    return ok;
+}
+
+static void pop(th_machine *m) {
+    m->base -= m->context->delta;
+    m->context--;
+}
+
+static th_exit step_builtin(th_machine *m) {
+    const th_binding *binding = m->context->binding;
+    uint64_t *window = m->base;
+    th_call call = {.args = window + 2, .result = window + 1, .slots = window + 2 + binding->nargs,
+                    .callback = window[callee_delta(binding) + 1], .state = m->context->state, .type = binding->type,
+                    .user = binding->user};
+    th_step step = binding->builtin->fn(m, &call);
+    m->context->state = call.state;
+    if (m->trapped) step = TH_STEP_ERROR;
+    switch (step) {
+    case TH_STEP_DONE: pop(m); return TH_EXIT_RETURNED;
+    case TH_STEP_CALL: return make_call(m, callee_delta(binding)) ? TH_EXIT_RETURNED : TH_EXIT_TRAP;
+    case TH_STEP_AGAIN:
+        if (m->fuel >= 0) return TH_EXIT_RETURNED;
+        if (th_refill(m) == TH_OK) return TH_EXIT_RETURNED;
+        return m->trapped ? TH_EXIT_TRAP : TH_EXIT_STOP;
+    case TH_STEP_SUSPEND:
+        m->context->kind = TH_CONTEXT_HOST;
+        m->stop = TH_OK;
+        return TH_EXIT_STOP;
+    case TH_STEP_ERROR: break;
+    }
+    return TH_EXIT_TRAP;
+}
+
+bool th_scratch_open(th_machine *m) {
+    if (th_memory_enter(&m->memory, (size_t)(m->context - m->contexts)) == TH_OK) return true;
+    (void)th_trap_memory(m);
+    return false;
+}
+
+void th_scratch_reset(th_machine *m) {
+    th_region *region = &m->memory.regions[m->memory.nregions - 1];
+    size_t context = region->context;
+    if (m->memory.nslots > region->slots || region->globals) {
+        th_memory_collect(m, NULL, NULL, 0, NULL, false);
+        return;
+    }
+    th_memory_leave(m, NULL, NULL, 0, NULL);
+    if (th_memory_enter(&m->memory, context) != TH_OK) (void)th_trap_memory(m);
+}
+
+void th_scratch_close(th_machine *m) { th_memory_leave(m, NULL, NULL, 0, NULL); }
+
+const th_builtin *th_machine_waiting(const th_machine *m, const uint64_t **args, th_type_id *type) {
+    if (m->state != TH_RUN_SUSPENDED || m->context->kind != TH_CONTEXT_HOST) return NULL;
+    if (args) *args = m->base + 2;
+    if (type) *type = m->context->binding->type;
+    return m->context->binding->builtin;
+}
+
+th_status th_machine_resume_value(th_machine *m, uint64_t word) {
+    if (m->state != TH_RUN_SUSPENDED || m->context->kind != TH_CONTEXT_HOST) return TH_E_ARGUMENT;
+    m->base[1] = word;
+    pop(m);
+    m->state = TH_RUN_READY;
+    return TH_OK;
+}
+
+th_status th_machine_resume_error(th_machine *m, th_status code, const char *message) {
+    if (m->state != TH_RUN_SUSPENDED || m->context->kind != TH_CONTEXT_HOST) return TH_E_ARGUMENT;
+    th_machine_record(m, code, message);
+    m->state = TH_RUN_READY;
+    return TH_OK;
+}
+
+/* ---- Runs --------------------------------------------------------------------------------------------------- */
+
+th_status th_machine_tidy(th_machine *m) {
+    if (m->state == TH_RUN_READY || m->state == TH_RUN_SUSPENDED) return TH_E_BUSY;
+    th_memory *memory = &m->memory;
+    th_builders_forget(m);
+    if (memory->nregions == 0) return th_memory_enter(memory, 0);
+    bool escaped = memory->regions[0].globals || memory->nslots > 0 || m->nbindings > 0 || m->nholds > 0;
+    if (escaped) {
+        th_memory_collect(m, NULL, NULL, 0, NULL, false);
+        return TH_OK;
+    }
+    th_memory_leave(m, NULL, NULL, 0, NULL);
+    return th_memory_enter(memory, 0);
+}
+
+static th_status begin(th_machine *m, const th_fn *fn, th_closure *closure, const uint64_t *args, size_t nargs) {
+    if (m->state == TH_RUN_READY || m->state == TH_RUN_SUSPENDED) return TH_E_BUSY;
+    m->trapped = false;
+    m->trace.len = 0;
+    m->context = m->contexts;
+    m->base = m->stack;
+    if (m->memory.nregions == 0) TH_TRY(th_memory_enter(&m->memory, 0));
+    th_closure plain = {.fn = fn};
+    if (!push_closure(m, 0, closure ? closure : &plain, args, nargs)) {
+        m->trapped = false;
+        return TH_E_NOMEM;
+    }
+    m->context->closure = closure;
+    m->main_fn = fn;
+    m->result_type = th_types_result(&m->types, fn->type);
+    m->deadline_ns = 0;
+    m->state = TH_RUN_READY;
+    return TH_OK;
+}
+
+/* The unit's globals are set by a run of its start function, stacked upon the one that is begun. */
+static bool push_start(th_machine *m, th_unit *unit) {
+    unit->started = true;
+    th_closure start = {.fn = &unit->fns[unit->program->start - 1]};
+    uint32_t above = m->context->fn->nregs < 2 ? 2 : m->context->fn->nregs;
+    if (!push_closure(m, above, &start, NULL, 0)) return false;
+    m->context->closure = NULL;
+    return true;
+}
+
+static th_status begin_in(th_machine *m, const th_fn *fn, th_closure *closure, const uint64_t *args, size_t nargs) {
+    TH_TRY(begin(m, fn, closure, args, nargs));
+    if (!fn->unit->started && !push_start(m, fn->unit)) {
+        fn->unit->started = false;
+        m->trapped = false;
+        th_machine_abandon(m);
+        return TH_E_NOMEM;
+    }
+    return TH_OK;
+}
+
+th_status th_machine_begin(th_machine *m, const th_fn *fn, const uint64_t *args, size_t nargs) {
+    if (nargs != fn->info->nparams || fn->info->ncaptures > 0) return TH_E_ARGUMENT;
+    return begin_in(m, fn, NULL, args, nargs);
+}
+
+th_status th_machine_begin_closure(th_machine *m, th_closure *closure, const uint64_t *args, size_t nargs) {
+    if (nargs != closure->fn->info->nparams) return TH_E_ARGUMENT;
+    return begin_in(m, closure->fn, closure, args, nargs);
+}
+
+th_status th_machine_begin_builtin(th_machine *m, const th_builtin *builtin, void *user, th_type_id type,
+                                   const uint64_t *args, size_t nargs) {
+    if (m->state == TH_RUN_READY || m->state == TH_RUN_SUSPENDED) return TH_E_BUSY;
+    if (nargs != th_types_nparams(&m->types, type)) return TH_E_ARGUMENT;
+    m->trapped = false;
+    m->trace.len = 0;
+    m->context = m->contexts;
+    m->base = m->stack;
+    if (m->memory.nregions == 0) TH_TRY(th_memory_enter(&m->memory, 0));
+    m->own_binding = (th_binding){.builtin = builtin, .user = user, .type = type, .nargs = (uint32_t)nargs};
+    th_context context = {.fn = &exit_fn, .pc = th_exit_code, .binding = &m->own_binding, .kind = TH_CONTEXT_BUILTIN};
+    if (!push(m, &context, callee_delta(&m->own_binding) + 2)) {
+        m->trapped = false;
+        return TH_E_NOMEM;
+    }
+    memset(m->base + 1, 0, (callee_delta(&m->own_binding) + 1) * sizeof *m->base);
+    if (nargs) memcpy(m->base + 2, args, nargs * sizeof *args);
+    m->main_fn = NULL;
+    m->result_type = th_types_result(&m->types, type);
+    m->deadline_ns = 0;
+    m->state = TH_RUN_READY;
+    return TH_OK;
+}
+
+static th_run_state suspend(th_machine *m) { return m->state = TH_RUN_SUSPENDED; }
+
+static th_run_state finish(th_machine *m) {
+    m->result = m->base[1];
+    m->fuel_spent += m->slice - m->fuel;
+    m->slice = m->fuel = 0;
+    m->deadline_ns = 0;
+    return m->state = TH_RUN_DONE;
+}
+
+static th_exit step(th_machine *m) {
+    if (m->trapped) return TH_EXIT_TRAP;
+    switch ((th_context_kind)m->context->kind) {
+    case TH_CONTEXT_CODE: return th_interpret(m);
+    case TH_CONTEXT_BUILTIN: return step_builtin(m);
+    default: return TH_EXIT_STOP;
+    }
+}
+
+th_run_state th_machine_run(th_machine *m) {
+    if (m->state == TH_RUN_SUSPENDED && m->context->kind != TH_CONTEXT_HOST) m->state = TH_RUN_READY;
+    if (m->state != TH_RUN_READY) return m->state;
+    if (m->timeout_ns > 0) m->deadline_ns = th_clock_monotonic_ns() + m->timeout_ns;
+    if (!m->trapped && th_refill(m) != TH_OK && !m->trapped) return suspend(m);
+    while (m->context->kind != TH_CONTEXT_ENTRY) {
+        switch (step(m)) {
+        case TH_EXIT_RETURNED: break;
+        case TH_EXIT_BUILTIN:
+            if (push_builtin(m)) break;
+            /* fallthrough */
+        case TH_EXIT_TRAP:
+            if (!unwind(m)) return m->state;
+            break;
+        case TH_EXIT_STOP: return suspend(m);
+        }
+    }
+    return finish(m);
+}
+
+th_run_state th_machine_state(const th_machine *m) { return m->state; }
+uint64_t th_machine_result(th_machine *m) { return m->result; }
+th_type_id th_machine_result_type(const th_machine *m) { return m->result_type; }
+const th_error *th_machine_error(const th_machine *m) { return &m->error; }
+
+void th_machine_abandon(th_machine *m) {
+    m->context = m->contexts;
+    m->base = m->stack;
+    th_memory_unwind(&m->memory, 0, 1);
+    m->fuel_spent += m->slice - m->fuel;
+    m->slice = m->fuel = 0;
+    m->trapped = false;
+    m->state = TH_RUN_IDLE;
+}
+
+th_status th_machine_reset(th_machine *m) {
+    if (m->state == TH_RUN_READY || m->state == TH_RUN_SUSPENDED) return TH_E_BUSY;
+    th_memory_clear(&m->memory);
+    th_builders_forget(m);
+    bindings_clear(m);
+    m->nholds = 0;
+    for (size_t i = 0; i < m->nunits; i++) {
+        th_unit *unit = m->units[i];
+        unit->started = unit->program->start == 0;
+        for (uint32_t g = 0; g < unit->program->nglobals; g++) unit->globals_set[g] = false;
+    }
+    m->state = TH_RUN_IDLE;
+    return TH_OK;
+}
+
+/* ---- Bindings ----------------------------------------------------------------------------------------------- */
+
+th_status th_machine_bind(th_machine *m, th_view name, th_type_id type, uint64_t word) {
+    for (size_t i = 0; i < m->nbindings; i++) {
+        th_named_value *value = &m->bindings[i];
+        if (!th_view_eq((th_view){value->name, value->len}, name)) continue;
+        value->type = type;
+        value->word = word;
+        return TH_OK;
+    }
+    TH_TRY(th_mem_grow(&m->mem, (void **)&m->bindings, &m->bindings_capacity, m->nbindings + 1, sizeof *m->bindings));
+    char *text = th_mem_new(&m->mem, name.len + 1);
+    if (!text) return TH_E_NOMEM;
+    memcpy(text, name.data, name.len);
+    text[name.len] = 0;
+    m->bindings[m->nbindings++] = (th_named_value){text, name.len, type, word};
+    return TH_OK;
+}
+
+bool th_machine_lookup(const th_machine *m, th_view name, th_type_id *type, uint64_t *word) {
+    for (size_t i = 0; i < m->nbindings; i++) {
+        const th_named_value *value = &m->bindings[i];
+        if (!th_view_eq((th_view){value->name, value->len}, name)) continue;
+        if (type) *type = value->type;
+        if (word) *word = value->word;
+        return true;
+    }
+    return false;
+}
+
+void th_machine_each_binding(const th_machine *m, th_view prefix, void (*found)(void *user, th_view name), void *user) {
+    for (size_t i = 0; i < m->nbindings; i++) {
+        th_view name = {m->bindings[i].name, m->bindings[i].len};
+        if (name.len >= prefix.len && memcmp(name.data, prefix.data, prefix.len) == 0) found(user, name);
+    }
+}
+
+th_status th_machine_hold(th_machine *m, th_type_id type, uint64_t word, uint32_t *hold) {
+    size_t i = 0;
+    while (i < m->nholds && m->holds[i].used) i++;
+    if (i == m->nholds) {
+        TH_TRY(th_mem_grow(&m->mem, (void **)&m->holds, &m->holds_capacity, m->nholds + 1, sizeof *m->holds));
+        m->nholds++;
+    }
+    m->holds[i] = (th_held){type, true, word};
+    *hold = (uint32_t)i + 1;
+    return TH_OK;
+}
+
+uint64_t th_machine_held(const th_machine *m, uint32_t hold, th_type_id *type) {
+    if (type) *type = m->holds[hold - 1].type;
+    return m->holds[hold - 1].word;
+}
+
+void th_machine_drop(th_machine *m, uint32_t hold) {
+    if (hold == 0) return;
+    m->holds[hold - 1].used = false;
+    while (m->nholds > 0 && !m->holds[m->nholds - 1].used) m->nholds--;
+}
+
+/* ---- Output ------------------------------------------------------------------------------------------------- */
+
+#define OUTPUT_BYTES ((size_t)64 << 10)
+
+void th_machine_set_output(th_machine *m, th_write_fn write, void *user) {
+    (void)th_machine_flush(m);
+    m->write = write ? write : write_stdout;
+    m->write_user = user;
+    m->output_status = TH_OK;
+}
+
+th_status th_machine_flush(th_machine *m) {
+    if (m->output_status == TH_OK && m->output.len > 0)
+        m->output_status = m->write(m->write_user, m->output.data, m->output.len);
+    m->output.len = 0;
+    return m->output_status;
+}
+
+th_status th_machine_write(th_machine *m, const char *bytes, size_t len) {
+    if (m->output_status != TH_OK) return m->output_status;
+    if (m->output.len + len > OUTPUT_BYTES) TH_TRY(th_machine_flush(m));
+    if (len > OUTPUT_BYTES) return m->output_status = m->write(m->write_user, bytes, len);
+    th_buf_put(&m->output, bytes, len);
+    if (!m->output.failed) return TH_OK;
+    m->output.failed = false;
+    return m->output_status = m->write(m->write_user, bytes, len);
+}
+
+void th_machine_set_args(th_machine *m, const char *const *args, size_t count) {
+    m->args = args;
+    m->nargs = count;
+}
