@@ -1,12 +1,13 @@
 /*
-** csv_read.c - how fast the CSV reader reads: writes a file of ten columns of mixed types (or takes yours), reads it with
-** all columns and with three, sums a column, and prints megabytes a second.
+** csv_read.c - how fast the CSV reader reads: writes a file of ten columns of mixed types (or takes yours), reads it
+** with all columns and with three, sums a column, and prints megabytes a second, by the clock and of processor time.
 ** Usage: csv_read [FILE | MEGABYTES]
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "table/table.h"
@@ -48,6 +49,7 @@ static int run(const char *what, const char *path, const th_csv_options *options
     size_t rows = 0;
     th_mem_init(&mem, NULL, NULL, NULL, 0);
     int64_t start = th_clock_monotonic_ns();
+    clock_t cpu = clock();
     if (th_csv_open(&mem, path, options, &in, &err) != TH_OK) return fprintf(stderr, "%s\n", err.message), 1;
     for (;;) {
         th_batch *batch;
@@ -60,8 +62,10 @@ static int run(const char *what, const char *path, const th_csv_options *options
     }
     in->close(in);
     double seconds = (double)(th_clock_monotonic_ns() - start) / 1e9;
-    printf("%-14s %9zu rows  %7.3f s  %7.1f MB/s  peak %.1f MiB  (sum %.2f)\n", what, rows, seconds,
-           (double)bytes / 1e6 / seconds, (double)mem.peak_bytes / 1048576, sum);
+    double busy = (double)(clock() - cpu) / CLOCKS_PER_SEC; /* tells what a busy machine would hide */
+    printf("%-14s %9zu rows  %7.3f s  %7.1f MB/s (%7.1f MB/s of processor time)  peak %.1f MiB  (sum %.2f)\n", what,
+           rows, seconds, (double)bytes / 1e6 / seconds, (double)bytes / 1e6 / busy, (double)mem.peak_bytes / 1048576,
+           sum);
     return 0;
 }
 

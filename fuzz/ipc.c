@@ -1,6 +1,6 @@
 /*
-** ipc.c - any bytes as an Arrow file or stream. What is read must be sound UTF-8 with exact null counts, and, written and
-** read again, have as many rows.
+** ipc.c - any bytes as an Arrow file or stream. What is read must be sound UTF-8 with exact null counts, and, written
+** and read again, have as many rows.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include <stdlib.h>

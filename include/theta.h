@@ -306,6 +306,9 @@ THETA_CHECKED theta_status theta_machine_set_format(theta_machine *machine, cons
 typedef struct theta_session theta_session;
 THETA_CHECKED theta_status theta_session_new(theta_machine *machine, theta_session **out, theta_error *err); /* borrows the machine */
 THETA_API void theta_session_free(theta_session *session);
+/* Positions in errors are lines of the session: inputs follow each other like the lines of one file, from line 1. This says
+** where the next one begins when lines lie between (never earlier than it would). */
+THETA_API void theta_session_at(theta_session *session, uint32_t line);
 THETA_CHECKED theta_status theta_session_eval(theta_session *session, const char *text, size_t len, bool color, bool *incomplete,
                                               theta_value *result, theta_text *diagnostics, theta_error *err);
 /* Type of an expression, not run. */

@@ -61,6 +61,9 @@ theta_status th_api_convert(theta_machine *machine, theta_value value, th_type_i
 theta_status th_api_program_of(theta_engine *engine, const void *bytes, size_t len, theta_program **out, theta_error *err);
 void th_api_theta_options(theta_engine *engine, bool read_files, th_theta_options *out);
 
+/* api/session.c: registered with every engine, so that a session's programs and saved states can be loaded */
+extern const th_builtin th_api_session_get;
+
 /* api/files.c: what the compiler needs to read */
 typedef struct th_files { th_arena arena; th_mem *mem; } th_files;
 th_status th_files_link(void *files, th_view name, const char *from_file, const char **path, const char **text, size_t *len);

@@ -91,6 +91,7 @@ theta_status theta_engine_new(const theta_engine_config *config, theta_engine **
     th_status status = th_engine_new(&engine->mem, &engine->engine);
     if (status == TH_OK) status = th_engine_add_standard(engine->engine, &inner);
     if (status == TH_OK) status = th_flow_register(engine->engine, &inner);
+    if (status == TH_OK) status = th_engine_add(engine->engine, &th_api_session_get, 1, NULL, &inner);
     if (status != TH_OK) {
         inner.code = status;
         th_api_error(err, &inner);

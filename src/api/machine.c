@@ -88,7 +88,7 @@ theta_status theta_machine_trace(const theta_machine *m, theta_text *out) {
 
 typedef struct found { const th_fn *fn; size_t count; } found;
 
-/* An export `Capsule.f` answers to its whole name and to `f`. */
+/* An export `Capsule.f` answers to its whole name and to `f`; one that is exported as `f` also to its function's name. */
 static bool answers(th_view export, th_view name) {
     if (th_view_eq(export, name)) return true;
     return export.len > name.len && export.data[export.len - name.len - 1] == '.' &&
@@ -101,8 +101,11 @@ static found find_in(th_unit *unit, th_view name) {
     int64_t whole = th_program_find(p, name);
     if (whole >= 0) return (found){th_unit_fn(unit, (uint32_t)whole), 1};
     for (uint32_t i = 0; i < p->nexports; i++) {
-        if (!answers(th_view_str(p->exports[i].name), name)) continue;
-        result.fn = th_unit_fn(unit, p->exports[i].function);
+        uint32_t function = p->exports[i].function;
+        const th_fn *fn = th_unit_fn(unit, function);
+        bool same = th_view_eq(th_view_str(p->functions[function].name), name);
+        if (fn == result.fn || !(same || answers(th_view_str(p->exports[i].name), name))) continue;
+        result.fn = fn;
         result.count++;
     }
     return result;

@@ -39,7 +39,9 @@ static bool find_source(job *j, const char *file, const char **text, size_t *len
 
 static void tell_trace(const job *j) {
     theta_text trace;
-    if (!j->machine || theta_machine_trace(j->machine, &trace) != THETA_OK) return;
+    theta_state state = j->machine ? theta_machine_state(j->machine) : THETA_IDLE;
+    if (state != THETA_FAILED && state != THETA_SUSPENDED) return;
+    if (theta_machine_trace(j->machine, &trace) != THETA_OK) return;
     if (trace.len) fwrite(trace.data, 1, trace.len, stderr);
     theta_text_free(&trace);
 }
@@ -53,9 +55,11 @@ void job_error(job *j, const theta_error *err) {
         fwrite(rendered.data, 1, rendered.len, stderr);
         theta_text_free(&rendered);
     } else {
-        complain("error: %s", err->message[0] ? err->message : theta_status_text(err->code));
+        const char *kind = theta_status_text(err->code);
+        if (strncmp(err->message, kind, strlen(kind)) == 0) complain("error: %s", err->message);
+        else complain("error: %s%s%s", kind, err->message[0] ? ": " : "", err->message);
     }
-    if (j->machine && theta_machine_state(j->machine) == THETA_FAILED) tell_trace(j);
+    tell_trace(j);
 }
 
 void job_diagnostics(job *j, theta_status status, theta_text *diagnostics, const theta_error *err) {

@@ -16,7 +16,8 @@ typedef struct repl {
     char *input; /* the lines of an input so far */
     size_t len, capacity;
     bool interactive, failed, done, shows_time;
-    int64_t fuel_used; /* by the inputs before */
+    uint32_t line, begin; /* of piped input: lines read, and where the input so far began */
+    int64_t fuel_used;    /* by the inputs before */
 } repl;
 
 /* ---- Sessions ----------------------------------------------------------------------------------------------- */
@@ -82,8 +83,8 @@ static void show_value(repl *r, theta_value value) {
     if (status != THETA_OK) failed(r, status, &(theta_text){0}, &err);
 }
 
-/* False: the input goes on in the next line. */
-static bool evaluate(repl *r, const char *text, size_t len) {
+/* False: the input goes on in the next line, as it may when there is `more` to come. */
+static bool evaluate(repl *r, const char *text, size_t len, bool more) {
     theta_error err = {0};
     theta_text diagnostics = {0};
     theta_value value = {0};
@@ -91,8 +92,9 @@ static bool evaluate(repl *r, const char *text, size_t len) {
     double began = clock_seconds();
     signals_watch(r->job.machine, false);
     refuel(r);
-    theta_status status =
-        theta_session_eval(r->session, text, len, r->job.o->color, &incomplete, &value, &diagnostics, &err);
+    if (!r->interactive) theta_session_at(r->session, r->begin);
+    theta_status status = theta_session_eval(r->session, text, len, r->job.o->color, more ? &incomplete : NULL, &value,
+                                             &diagnostics, &err);
     if (incomplete && status == THETA_OK) {
         theta_text_free(&diagnostics);
         return false;
@@ -113,11 +115,7 @@ static bool evaluate(repl *r, const char *text, size_t len) {
 
 static bool show_help(repl *r, const char *rest);
 
-static void whole_input(repl *r, const char *text, size_t len) {
-    if (evaluate(r, text, len)) return;
-    complain("the input ends too early");
-    r->failed = true;
-}
+static void whole_input(repl *r, const char *text, size_t len) { (void)evaluate(r, text, len, false); }
 
 static bool show_type(repl *r, const char *rest) {
     theta_error err = {0};
@@ -139,17 +137,10 @@ static bool show_plan(repl *r, const char *rest) {
     theta_error err = {0};
     theta_text plan, diagnostics = {0};
     theta_value value = {0};
-    bool incomplete = false;
     signals_watch(r->job.machine, false);
     refuel(r);
     theta_status status =
-        theta_session_eval(r->session, rest, strlen(rest), r->job.o->color, &incomplete, &value, &diagnostics, &err);
-    if (status == THETA_OK && incomplete) {
-        complain("the input ends too early");
-        r->failed = true;
-        theta_text_free(&diagnostics);
-        return true;
-    }
+        theta_session_eval(r->session, rest, strlen(rest), r->job.o->color, NULL, &value, &diagnostics, &err);
     if (status == THETA_OK) status = theta_table_explain(r->job.machine, value, &plan, &err);
     if (status == THETA_OK) {
         (void)out_buffered(NULL, plan.data, plan.len);
@@ -275,6 +266,8 @@ static void remember(repl *r) {
 
 static void take_line(repl *r, const char *line, size_t len) {
     bool first = r->len == 0;
+    r->line++;
+    if (first) r->begin = r->line;
     if (!append(r, line, len)) {
         r->done = r->failed = true;
         return;
@@ -284,7 +277,7 @@ static void take_line(repl *r, const char *line, size_t len) {
         return;
     }
     bool whole = first && r->input[0] == ':' && colon_command(r, r->input);
-    if (!whole) whole = evaluate(r, r->input, r->len);
+    if (!whole) whole = evaluate(r, r->input, r->len, true);
     if (!whole) return;
     remember(r);
     r->len = 0;

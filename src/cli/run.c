@@ -208,7 +208,7 @@ static const struct {
     const char *extensions[5], *function, *more;
 } readers[] = {
     {{"csv"}, "Csv.read", ""},
-    {{"tsv", "tab"}, "Csv.read", ", { delimiter: '\\t' }"},
+    {{"tsv", "tab"}, "Csv.read", ", delimiter: '\\t'"},
     {{"arrow", "arrows", "feather", "ipc"}, "Arrow.read", ""},
 };
 
@@ -289,6 +289,10 @@ int query_command(const options *o) {
     job j;
     text pipeline = {0};
     int status = STATUS_FAILED;
+    if (o->words[0][strspn(o->words[0], " \t\r\n")] == 0) {
+        complain("query: wanted a pipeline, such as 'data.csv => take(5)'");
+        return STATUS_USAGE;
+    }
     if (!expand(o->words[0], &pipeline) || pipeline.failed) {
         free(pipeline.data);
         return STATUS_USAGE;

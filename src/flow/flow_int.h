@@ -267,7 +267,4 @@ th_status th_rows_gather(const th_rows *rows, size_t column, th_column_type type
 typedef th_status (*th_make_column)(void *user, size_t column, th_column *out);
 th_status th_batch_make(th_mem *mem, th_schema *schema, size_t nrows, th_make_column make, void *user, th_batch **out) TH_CHECKED;
 
-/* join.c: is column i of the right input a column of the result? Needs op->spec only. */
-bool th_join_keeps(const th_operator *op, const th_schema *right, size_t i);
-
 #endif

@@ -13,7 +13,9 @@
 enum { CHUNK = 512, AHEAD = 8 };
 #define MOST_GROUPS ((size_t)INT32_MAX)
 
-typedef struct th_group_slot { uint32_t hash, id; } th_group_slot;
+typedef struct th_group_slot {
+    uint32_t hash, id;
+} th_group_slot;
 
 /* Rows of a chunk, as the table sees them. */
 typedef struct chunk {
@@ -150,7 +152,8 @@ static th_status keep_text(th_groups *g, th_view text, th_view *out) {
 static th_status find_texts(th_groups *g, chunk *c, bool add, bool null_is_none, uint32_t *ids) {
     const th_view *texts = c->texts;
     for (size_t i = 0; i < c->n; i++)
-        c->hashes[i] = c->valid && !c->valid[i] ? 0 : (uint32_t)(th_hash_bytes(texts[i].data, texts[i].len, g->seed) >> 32);
+        c->hashes[i] =
+            c->valid && !c->valid[i] ? 0 : (uint32_t)(th_hash_bytes(texts[i].data, texts[i].len, g->seed) >> 32);
     size_t mask = g->index_capacity - 1;
     th_group_slot *index = g->index;
     for (size_t i = 0; i < c->n; i++) {
@@ -277,8 +280,10 @@ static void all_null(th_groups *g, size_t nrows, bool add, bool null_is_none, ui
 static th_status chunk_of(th_groups *g, chunk *c, const th_vector *keys, size_t nkeys, size_t from, bool null_is_none) {
     if (g->kind == TH_GROUPS_ROWS) return chunk_rows(g, c, keys, nkeys, from, null_is_none);
     c->valid = keys->valid ? keys->valid + from : NULL;
-    if (g->kind == TH_GROUPS_WORDS) chunk_words(c, keys, from);
-    else c->texts = keys->texts + from;
+    if (g->kind == TH_GROUPS_WORDS)
+        chunk_words(c, keys, from);
+    else
+        c->texts = keys->texts + from;
     return TH_OK;
 }
 
@@ -297,15 +302,17 @@ th_status th_groups_of(th_groups *g, const th_vector *keys, size_t nkeys, size_t
     if (g->kind == TH_GROUPS_OPEN) g->kind = kind;
     if (g->kind != kind) return TH_E_TYPE;
     chunk c;
-    memset(c.hashes + CHUNK, 0, AHEAD * sizeof c.hashes[0]);
     for (size_t from = 0; from < nrows; from += CHUNK) {
         c.n = nrows - from < CHUNK ? nrows - from : CHUNK;
         memset(c.hashes + c.n, 0, AHEAD * sizeof c.hashes[0]);
         TH_TRY(chunk_of(g, &c, keys, nkeys, from, null_is_none));
         if (add) TH_TRY(reserve(g, c.n));
-        if (!g->index) nothing_found(g, &c, null_is_none, ids + from);
-        else if (kind == TH_GROUPS_WORDS) find_words(g, &c, add, null_is_none, ids + from);
-        else TH_TRY(find_texts(g, &c, add, null_is_none, ids + from));
+        if (!g->index)
+            nothing_found(g, &c, null_is_none, ids + from);
+        else if (kind == TH_GROUPS_WORDS)
+            find_words(g, &c, add, null_is_none, ids + from);
+        else
+            TH_TRY(find_texts(g, &c, add, null_is_none, ids + from));
     }
     return TH_OK;
 }

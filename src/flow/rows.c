@@ -74,7 +74,8 @@ static th_status gather_texts(const th_rows *rows, size_t column, const uint64_t
     size_t total = 0;
     for (size_t i = 0; i < n; i++) {
         offsets[i] = (int32_t)total;
-        if (picks[i] != TH_PICK_NULL) total += th_column_text(column_of(rows, column, picks[i]), (uint32_t)picks[i]).len;
+        if (picks[i] != TH_PICK_NULL)
+            total += th_column_text(column_of(rows, column, picks[i]), (uint32_t)picks[i]).len;
         if (total > INT32_MAX) return TH_E_LIMIT;
     }
     offsets[n] = (int32_t)total;
@@ -106,8 +107,10 @@ th_status th_rows_gather(const th_rows *rows, size_t column, th_column_type type
                          th_column *out) {
     th_column c = {.type = type, .len = n};
     th_status status = TH_OK;
-    if (type == TH_COLUMN_NULL) c.null_count = (int64_t)n;
-    else status = gather(rows, column, picks, n, &c);
+    if (type == TH_COLUMN_NULL)
+        c.null_count = (int64_t)n;
+    else
+        status = gather(rows, column, picks, n, &c);
     if (status != TH_OK) {
         th_column_clear(&c);
         return status;

@@ -2,7 +2,7 @@
 ** engine.c - what machines share: the budget and the registry of builtins with their signatures.
 ** SPDX-License-Identifier: Apache-2.0
 */
-#include "machine/machine_int.h"
+#include "machine/lib.h"
 
 th_status th_engine_new(th_mem *mem, th_engine **out) {
     th_engine *engine = th_mem_zeroed(mem, sizeof *engine);
@@ -40,6 +40,12 @@ th_status th_engine_add_native(th_engine *engine, const th_native_class *cls) {
                        sizeof *engine->natives));
     engine->natives[engine->nnatives++] = cls;
     return TH_OK;
+}
+
+const th_native_class *th_engine_native(const th_engine *engine, th_view name) {
+    for (size_t i = 0; i < engine->nnatives; i++)
+        if (th_view_is(name, engine->natives[i]->name)) return engine->natives[i];
+    return NULL;
 }
 
 /* ---- Signatures --------------------------------------------------------------------------------------------- */
@@ -158,6 +164,7 @@ th_status th_engine_add(th_engine *engine, const th_builtin *builtins, size_t co
 }
 
 th_status th_engine_add_standard(th_engine *engine, th_error *err) {
+    TH_TRY(th_lib_register(engine, err));
 #define LIB(name) TH_TRY(th_engine_add(engine, th_lib_##name, th_lib_##name##_count, NULL, err))
     LIB(core);
     LIB(string);

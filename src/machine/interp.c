@@ -10,6 +10,12 @@
 
 #include "machine/machine_int.h"
 
+/* AddressSanitizer's frames and preserve_none do not go together in clang 19: sanitized builds use the other way. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TH_COMPUTED_GOTO 1
+#endif
+#endif
 #if defined(__has_attribute)
 #if __has_attribute(musttail) && __has_attribute(preserve_none) && !defined(TH_COMPUTED_GOTO)
 #define TH_TAIL_CALLS 1
@@ -69,6 +75,11 @@ const uint32_t th_exit_code[1] = {0xff};
 /* Division that takes the 32-bit path when both operands fit, several times faster on most processors. */
 #define DIVIDE(a, b) (FITS32(a, b) ? (int64_t)((uint32_t)(a) / (uint32_t)(b)) : (b) == -1 ? (int64_t)(0 - (uint64_t)(a)) : (a) / (b))
 #define MODULO(a, b) (FITS32(a, b) ? (int64_t)((uint32_t)(a) % (uint32_t)(b)) : (b) == -1 ? 0 : (a) % (b))
+
+/* By a small constant d, other than 0: by a multiplication where that can be. */
+#define SMALL(m, x, d) ((uint64_t)(x) <= UINT32_MAX && (d) >= 2)
+#define SMALL_DIVIDE(m, x, d) (SMALL(m, x, d) ? (int64_t)th_magic_div((m)->small_magic[d], (uint64_t)(x)) : DIVIDE(x, d))
+#define SMALL_MODULO(m, x, d) (SMALL(m, x, d) ? (int64_t)th_magic_rem((m)->small_magic[d], (uint64_t)(x), (uint64_t)(d)) : MODULO(x, d))
 
 /* ---- Slow paths --------------------------------------------------------------------------------------------- */
 

@@ -124,8 +124,15 @@ static th_status restore_state(th_machine *m, const void *bytes, size_t len, voi
 }
 
 static const th_native_class state_class = {"theta.library", release_state, save_state, restore_state};
-const th_native_class *const th_lib_natives[] = {&state_class, &th_random_class};
-const size_t th_lib_natives_count = TH_COUNT(th_lib_natives);
+
+th_status th_lib_register(th_engine *engine, th_error *err) {
+    th_type_id type;
+    th_status status = th_engine_add_native(engine, &state_class);
+    if (status == TH_OK) status = th_engine_add_native(engine, &th_random_class);
+    if (status == TH_OK)
+        status = th_types_add(&engine->types, TH_KIND_OPAQUE, th_view_of("Random"), NULL, 0, NULL, 0, &type);
+    return status == TH_OK ? TH_OK : th_fail(err, status, "out of memory");
+}
 
 static th_lib_state *make_state(th_machine *m, th_view name) {
     th_type_id type;

@@ -65,7 +65,9 @@ static inline bool loop_charge(th_machine *m, size_t i, size_t n) {
 /* ---- Traps -------------------------------------------------------------------------------------------------- */
 
 /* A piece of text as it may stand in a message: quoted, cut at 60 bytes, control and ill-formed bytes shown as '?'. */
-typedef struct th_excerpt { char text[80]; } th_excerpt;
+typedef struct th_excerpt {
+    char text[80];
+} th_excerpt;
 th_excerpt th_lib_excerpt(th_view text);
 
 /* ---- Elements of lists -------------------------------------------------------------------------------------- */
@@ -79,15 +81,22 @@ static inline uint64_t list_load(const th_list *list, const th_type *element, si
 }
 /* Without telling the regions: th_list_written must follow. */
 static inline void list_store(th_list *list, const th_type *element, size_t i, uint64_t word) {
-    if (TH_LIKELY(element->bytes == 8)) list->words[i] = word;
-    else if (element->bytes == 1) list->bytes[i] = (uint8_t)word;
-    else if (element->bytes == 2) list->i16[i] = (int16_t)word;
-    else list->i32[i] = (int32_t)word;
+    if (TH_LIKELY(element->bytes == 8))
+        list->words[i] = word;
+    else if (element->bytes == 1)
+        list->bytes[i] = (uint8_t)word;
+    else if (element->bytes == 2)
+        list->i16[i] = (int16_t)word;
+    else
+        list->i32[i] = (int32_t)word;
 }
 /* A new list of `n` elements, to be filled and then passed to th_list_written. */
 th_list *th_lib_new_list(th_machine *m, th_type_id type, size_t n);
 /* Copies elements from..from+n of `source` behind `to` in `list` (same element type), and tells the regions. */
 void th_lib_list_copy(th_machine *m, th_list *list, size_t to, const th_list *source, size_t from, size_t n);
+
+/* Sorts in place by the natural order. False: a trap; then the list is as it was. */
+bool th_lib_sort(th_machine *m, th_list *list);
 
 /* Whether an option of this type is a box (a record of one slot) and no bare pointer. */
 static inline bool option_boxed(th_class of) {
@@ -140,9 +149,8 @@ typedef struct th_lib_state {
 /* NULL: refused, and a trap is recorded. */
 th_lib_state *th_lib_state_get(th_machine *m);
 
-/* Native classes of the standard builtins, for th_engine_add_native. */
-extern const th_native_class *const th_lib_natives[];
-extern const size_t th_lib_natives_count;
+/* Makes the native classes and opaque types of the standard builtins known; before their tables are added. */
+th_status th_lib_register(th_engine *engine, th_error *err) TH_CHECKED;
 extern const th_native_class th_random_class; /* lib_random.c */
 
 #endif

@@ -40,6 +40,7 @@ typedef struct reader {
     th_buf seen;    /* a mark for each field of the structs under way */
     th_buf nesting; /* brackets of a value being skipped */
     size_t paid;
+    bool quiet; /* tell nobody what is wrong */
 } reader;
 
 static void reader_init(reader *r, th_machine *m, th_view text) {
@@ -87,6 +88,7 @@ static void put_path(const reader *r, th_buf *out) {
 
 static bool fail_at(reader *r, th_status code, size_t at, const char *what, const char *detail) {
     size_t line = 1, start = 0;
+    if (r->quiet) return false;
     for (size_t i = 0; i < at && i < r->text.len; i++)
         if (r->text.data[i] == '\n') line++, start = i + 1;
     size_t column = th_utf8_count(r->text.data + start, (at < r->text.len ? at : r->text.len) - start) + 1;
@@ -623,13 +625,21 @@ static bool read_all(reader *r, th_type_id type, uint64_t *word) {
     return r->at == r->text.len ? true : bad_syntax(r, "there is more text after the value");
 }
 
-static th_step json_decode(th_machine *m, th_call *call) {
+th_status th_value_from_json(th_machine *m, th_type_id type, th_view json, uint64_t *out) {
     reader r;
     uint64_t word = 0;
-    reader_init(&r, m, arg_view(call, 0));
-    bool ok = read_all(&r, result_type(m, call), &word);
+    reader_init(&r, m, json);
+    bool ok = read_all(&r, type, &word);
     reader_clear(&r);
-    return ok ? done(call, word) : TH_STEP_ERROR;
+    if (!ok) return m->error.code;
+    *out = word;
+    return TH_OK;
+}
+
+static th_step json_decode(th_machine *m, th_call *call) {
+    uint64_t word;
+    th_status status = th_value_from_json(m, result_type(m, call), arg_view(call, 0), &word);
+    return status == TH_OK ? done(call, word) : TH_STEP_ERROR;
 }
 
 /* ---- JSON as text ------------------------------------------------------------------------------------------- */
@@ -650,16 +660,15 @@ static th_step json_pretty(th_machine *m, th_call *call) {
 
 static th_step json_is_valid(th_machine *m, th_call *call) {
     reader r;
-    th_error ignored;
     reader_init(&r, m, arg_view(call, 0));
     CHARGE(m, r.text.len);
     r.paid = r.text.len + 1;
+    r.quiet = true;
     bool ok = skip_value(&r);
     (void)peek(&r);
     bool ended = r.at == r.text.len, nomem = r.nesting.failed || r.scratch.failed;
     reader_clear(&r);
     if (nomem) return TH_STEP_ERROR;
-    if (!ok) (void)th_machine_take_trap(m, &ignored);
     return done(call, ok && ended);
 }
 

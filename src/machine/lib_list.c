@@ -222,6 +222,8 @@ static bool sort_list(th_machine *m, const th_list *from, th_list *to, th_type_i
     return sort_items(m, from, to, type);
 }
 
+bool th_lib_sort(th_machine *m, th_list *list) { return sort_list(m, list, list, type_arg(m, list->object.type, 0)); }
+
 static th_step list_sort(th_machine *m, th_call *call) {
     th_list *list = arg_list(call, 0);
     call->result[0] = 0;

@@ -40,6 +40,7 @@ static th_status set_up(th_machine *m) {
     m->contexts[0] = (th_context){.fn = &exit_fn, .pc = th_exit_code, .kind = TH_CONTEXT_ENTRY};
     m->context = m->contexts;
     m->base = m->stack;
+    for (uint64_t d = 2; d < TH_COUNT(m->small_magic); d++) m->small_magic[d] = th_magic(d);
     return TH_OK;
 }
 
@@ -69,6 +70,7 @@ static void unit_free(th_machine *m, th_unit *unit) {
     th_mem *mem = &m->mem;
     th_mem_free(mem, unit->types, p->types.len * sizeof *unit->types);
     th_mem_free(mem, unit->fns, p->nfunctions * sizeof *unit->fns);
+    th_mem_free(mem, unit->magics, p->nconstants * sizeof *unit->magics);
     th_mem_free(mem, unit->globals, p->nglobals * sizeof *unit->globals);
     th_mem_free(mem, unit->globals_set, p->nglobals * sizeof *unit->globals_set);
     th_mem_free(mem, unit->imports, p->nimports * sizeof *unit->imports);
@@ -149,12 +151,20 @@ static th_status bind_import(th_unit *unit, uint32_t i, th_error *err) {
     return status;
 }
 
+static void fill_magics(th_unit *unit) {
+    const th_program *p = unit->program;
+    for (uint32_t i = 0; i < p->nconstants; i++)
+        if (p->constant_classes[i] == TH_CLASS_I64 && p->constants[i] >= 2 && p->constants[i] <= INT32_MAX)
+            unit->magics[i] = th_magic(p->constants[i]);
+}
+
 static th_status fill_unit(th_unit *unit, th_error *err) {
     const th_program *p = unit->program;
+    fill_magics(unit);
     TH_TRY(map_types(unit));
     for (uint32_t i = 0; i < p->nfunctions; i++) {
         const th_function *f = &p->functions[i];
-        unit->fns[i] = (th_fn){.code = f->code, .constants = p->constants, .fns = unit->fns, .unit = unit, .info = f,
+        unit->fns[i] = (th_fn){.code = f->code, .constants = p->constants, .magics = unit->magics, .fns = unit->fns, .unit = unit, .info = f,
                                .nregs = f->nregs, .type = unit->types[f->type]};
     }
     for (uint32_t i = 0; i < p->nimports; i++) TH_TRY(bind_import(unit, i, err));
@@ -172,10 +182,11 @@ th_status th_machine_load(th_machine *m, th_program *program, th_unit **out, th_
     unit->started = program->start == 0;
     unit->types = th_mem_new(mem, program->types.len * sizeof *unit->types);
     unit->fns = th_mem_zeroed(mem, program->nfunctions * sizeof *unit->fns);
+    unit->magics = th_mem_zeroed(mem, program->nconstants * sizeof *unit->magics);
     unit->globals = th_mem_zeroed(mem, program->nglobals * sizeof *unit->globals);
     unit->globals_set = th_mem_zeroed(mem, program->nglobals * sizeof *unit->globals_set);
     unit->imports = th_mem_zeroed(mem, program->nimports * sizeof *unit->imports);
-    bool ok = unit->types && (unit->fns || !program->nfunctions) &&
+    bool ok = unit->types && (unit->magics || !program->nconstants) && (unit->fns || !program->nfunctions) &&
               ((unit->globals && unit->globals_set) || !program->nglobals) && (unit->imports || !program->nimports);
     th_status status = ok ? fill_unit(unit, err) : th_fail(err, TH_E_NOMEM, "out of memory");
     if (status != TH_OK) {

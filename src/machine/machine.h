@@ -255,7 +255,10 @@ typedef struct th_native {
 th_native *th_new_native(th_machine *machine, th_type_id type, const th_native_class *cls, void *pointer);
 /* Machine objects a native needs are attached, never kept in its C memory: a collection may move them. */
 bool th_native_attach(th_machine *machine, th_native *native, uint64_t object) TH_CHECKED;
+/* So that snapshots find a class by its name. Objects of it have the OPAQUE type whose name, after the last point, is the
+** class's, after its last point and but for case ("Random": "theta.random"); tables are of class "theta.flow.node". */
 th_status th_engine_add_native(th_engine *engine, const th_native_class *cls) TH_CHECKED;
+const th_native_class *th_engine_native(const th_engine *engine, th_view name); /* NULL: none */
 
 /* ---- Values as text, deep operations (value.c): iterative, any depth ---------------------------------------- */
 
@@ -273,12 +276,19 @@ th_status th_value_copy(th_machine *machine, th_type_id type, uint64_t word, uin
 /* Reads JSON as a value of `type` (lib_json.c): what Json.decode does. On failure a trap is recorded. */
 th_status th_value_from_json(th_machine *machine, th_type_id type, th_view json, uint64_t *out) TH_CHECKED;
 
-/* ---- Snapshots (snapshot.c) --------------------------------------------------------------------------------- */
+/* ---- Snapshots (snapshot_save.c, snapshot_restore.c) -------------------------------------------------------- */
 
-/* Writes the state of a suspended machine, its programs included, as a FlatBuffer (schema/state.fbs, "THST").
-** Native builtins under way are rewound to their start. Caller owns the bytes. */
+/* Writes the state of a machine that is SUSPENDED or READY, its programs included, as a FlatBuffer (schema/state.fbs,
+** "THST"). The machine stays as it is and may go on; what it has printed is flushed. A stateful builtin with slots that is
+** under way is written as it was when it was called, without what it had called: it starts again (List.sort_by alone goes
+** on where it was). E_UNSUPPORTED when something that cannot be saved is reached: a native without `save`, a run begun by
+** th_machine_begin_builtin. The caller owns the bytes: th_mem_free(th_machine_mem(machine), *bytes, *len). */
 th_status th_machine_save(th_machine *machine, uint8_t **bytes, size_t *len, th_error *err) TH_CHECKED;
-/* Into a fresh machine of an engine with the same builtins. Verified before it is used. */
+/* Into a fresh machine of an engine with the same builtins; th_machine_run or th_machine_resume_value goes on. Everything
+** is verified first: E_FORMAT, E_VERSION, E_NOT_FOUND (a builtin), E_DENIED (a builtin under way needs a capability that
+** this machine does not have). Capabilities, memory and time are the new machine's; time starts anew. The fuel used so far
+** is kept. A machine made with a fuel limit has that much from here on, else the saved limit holds. Holds keep their
+** numbers. After a failure the machine can only be freed. */
 th_status th_machine_restore(th_machine *machine, const void *bytes, size_t len, th_error *err) TH_CHECKED;
 
 #endif

@@ -42,6 +42,7 @@ typedef struct th_binding { /* an import of a unit, bound */
 struct th_fn {
     const uint32_t *code;
     const uint64_t *constants;
+    const uint64_t *magics;  /* of the unit: for each constant that DIVK and REMK may use, see th_magic */
     const struct th_fn *fns; /* of the unit */
     th_unit *unit;
     const th_function *info;
@@ -56,6 +57,7 @@ struct th_unit {
     bool started; /* the start function ran or runs */
     th_type_id *types; /* program's id -> machine's id */
     th_fn *fns;
+    uint64_t *magics;
     uint64_t *globals;
     bool *globals_set;
     th_binding *imports;
@@ -109,6 +111,8 @@ struct th_machine {
     th_context *contexts, *contexts_end;
     th_memory memory;
     th_exit exit;
+    uint32_t dict_hint; /* number of the entry that a dict was last read at */
+    uint64_t small_magic[128]; /* th_magic of 2 .. 127 */
     th_open_builder builders[TH_OPEN_BUILDERS];
     uint32_t next_builder;
     /* limits */
@@ -156,6 +160,14 @@ struct th_machine {
     const char *const *args;
     size_t nargs;
 };
+
+/* Division of x < 2^32 by a known d >= 2 as multiplications (Lemire, Kaser, Kurz, "Faster remainder by direct computation",
+** 2019): with M = ceil(2^64 / d), x / d is the high half of M * x, and x % d the high half of (low half of M * x) * d. */
+static inline uint64_t th_magic(uint64_t d) { return UINT64_MAX / d + 1; }
+static inline uint64_t th_magic_div(uint64_t magic, uint64_t x) { return (uint64_t)(((unsigned __int128)magic * x) >> 64); }
+static inline uint64_t th_magic_rem(uint64_t magic, uint64_t x, uint64_t d) {
+    return (uint64_t)(((unsigned __int128)(magic * x) * d) >> 64);
+}
 
 #define TH_FUEL_SLICE ((int64_t)1 << 18)
 extern const uint32_t th_exit_code[1];

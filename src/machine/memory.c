@@ -28,8 +28,16 @@ static th_chunk *chunk_new(th_memory *memory, size_t room) {
     return chunk;
 }
 
+#ifdef TH_STRESS
+static bool keeps_spare(void) { return false; }
+static void overwrite(char *from, char *to) { memset(from, 0xdd, (size_t)(to - from)); }
+#else
+static bool keeps_spare(void) { return true; }
+static void overwrite(char *from, char *to) { (void)from, (void)to; }
+#endif
+
 static void chunk_free(th_memory *memory, th_chunk *chunk) {
-    if (chunk->bytes == TH_CHUNK_BYTES && !memory->spare) {
+    if (keeps_spare() && chunk->bytes == TH_CHUNK_BYTES && !memory->spare) {
         memory->spare = chunk;
         return;
     }
@@ -574,6 +582,7 @@ static void rewind_to_mark(th_memory *memory, const th_region *region) {
     memory->chunk->next = NULL;
     memory->next = region->next;
     memory->end = memory->chunk->limit;
+    overwrite(memory->next, memory->end);
     memory->closed_bytes = region->small_bytes - (size_t)(region->next - region->chunk->data);
 }
 

@@ -21,7 +21,11 @@
 
 #define TH_CHUNK_BYTES     ((size_t)512 << 10) /* of an ordinary chunk */
 #define TH_LARGE_BYTES     ((size_t)64 << 10)  /* from this size on a block has a chunk of its own */
-#define TH_REGION_BYTES    ((size_t)256 << 10) /* allocated in a region before it is collected */
+#ifdef TH_STRESS /* sanitized builds: collect all the time, give chunks back at once, overwrite what was released */
+#define TH_REGION_BYTES 64
+#else
+#define TH_REGION_BYTES 64
+#endif
 #define TH_MIN_BLOCK_BYTES 16                  /* room for a forwarding address */
 
 typedef struct th_chunk {
@@ -29,7 +33,7 @@ typedef struct th_chunk {
     size_t bytes;  /* of the whole chunk */
     char *top;     /* end of the used part, when it is not the current chunk */
     char *limit;   /* end of the part that allocation may use; survivors' raw data lie above it */
-    bool kept;     /* large: reached by the collection under way */
+    uint64_t kept; /* large: 1 when the collection under way reached it. 64 bits, to keep data 16-byte aligned */
     char data[];
 } th_chunk;
 
@@ -38,6 +42,8 @@ typedef struct th_slot { /* a remembered slot of an older object */
     uint64_t slot; /* TH_SLOT_ALL: any of them */
 } th_slot;
 #define TH_SLOT_ALL UINT64_MAX
+
+_Static_assert(offsetof(th_chunk, data) % 16 == 0, "data are 16-byte aligned");
 
 typedef struct th_region {
     th_chunk *chunk; /* the current chunk at the mark, */

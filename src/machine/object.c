@@ -302,9 +302,16 @@ const uint64_t *th_dict_find(const th_dict *dict, uint64_t key) {
 }
 
 bool th_dict_set(th_machine *m, th_dict *dict, uint64_t key, uint64_t value) {
+    bool pointers = dict->pointer_values;
+    if (m->dict_hint < dict->used) { /* the entry just read, more often than not */
+        th_dict_entry *last = &dict->entries[m->dict_hint];
+        if (last->key == key && last->hash != 0 && !pointers) {
+            last->value = value;
+            return true;
+        }
+    }
     uint64_t hash = key_hash(dict, key);
     th_dict_entry *entry = NULL;
-    bool pointers = dict->pointer_values;
     uint32_t *slot = dict->index ? index_slot(dict, hash, key, &entry) : NULL;
     if (!entry) {
         if (dict->used == dict->capacity) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "flat/flat.h"
+#include "program/types_io.h"
 #include "program_flat.h"
 
 /* An open-addressed table from contents to an index: a slot is index + 1, 0 empty; the user compares contents. */
@@ -385,31 +386,10 @@ static th_flat_ref *new_refs(th_builder *b, size_t count) {
     return refs;
 }
 
-static th_flat_ref put_str(th_flat_builder *fb, const th_str *s) { return th_flat_put_string(fb, s->bytes, s->len); }
-
-static th_flat_ref put_type(th_builder *b, th_flat_builder *fb, const th_type *t) {
-    th_flat_ref names = 0, args = 0, name = 0;
-    if (t->nnames > 0) {
-        th_flat_ref *refs = new_refs(b, t->nnames);
-        if (refs == NULL) return 0;
-        for (size_t i = 0; i < t->nnames; i++) refs[i] = put_str(fb, t->names[i]);
-        names = th_flat_put_refs(fb, refs, t->nnames);
-    }
-    if (t->nargs > 0) args = theta_program_Type_put_args(fb, t->args, t->nargs);
-    if (t->name != NULL) name = put_str(fb, t->name);
-    th_flat_start(fb, theta_program_Type_nslots);
-    theta_program_Type_add_kind(fb, t->kind);
-    theta_program_Type_add_name(fb, name);
-    theta_program_Type_add_args(fb, args);
-    theta_program_Type_add_names(fb, names);
-    return th_flat_end(fb);
-}
-
 static th_flat_ref put_types(th_builder *b, th_flat_builder *fb) {
-    th_flat_ref *refs = new_refs(b, b->types.len);
-    if (refs == NULL) return 0;
-    for (size_t i = 0; i < b->types.len; i++) refs[i] = put_type(b, fb, &b->types.items[i]);
-    return th_flat_put_refs(fb, refs, b->types.len);
+    th_flat_ref ref = th_types_put(fb, &b->arena, &b->types);
+    if (ref == 0 && th_flat_builder_status(fb) == TH_OK) no_memory(b);
+    return ref;
 }
 
 static th_flat_ref put_handlers(th_flat_builder *fb, const th_fn_builder *f) {

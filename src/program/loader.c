@@ -10,6 +10,7 @@
 
 #include "flat/flat.h"
 #include "program/rules.h"
+#include "program/types_io.h"
 #include "program_flat.h"
 
 /* What is read as it lies in the file. */
@@ -41,69 +42,8 @@ static const th_str *or_empty(const th_str *s) {
 
 /* ---- Types -------------------------------------------------------------------------------------------------- */
 
-static th_status refuse_type(loader *l, uint32_t index, th_status status) {
-    if (status == TH_E_NOMEM) return no_memory(l->err);
-    if (status == TH_E_LIMIT) return th_fail(l->err, TH_E_LIMIT, "type %u nests too deeply", index);
-    return th_fail(l->err, TH_E_VERIFY, "type %u is not well formed", index);
-}
-
-static th_status names_of(loader *l, th_flat_table t, const th_view **out, uint32_t *count) {
-    *count = theta_program_Type_names_len(t);
-    th_view *names = new_array(l, *count, sizeof *names);
-    if (names == NULL) return TH_E_NOMEM;
-    for (uint32_t i = 0; i < *count; i++) names[i] = th_view_str(theta_program_Type_names_at(t, i));
-    *out = names;
-    return TH_OK;
-}
-
-/* Adds type `index`, whose id will be its index: structs and enums by name only, as they may refer forward. */
-static th_status load_type(loader *l, uint32_t index) {
-    th_types *types = &l->program->types;
-    th_flat_table t = theta_program_Program_types_at(l->root, index);
-    uint8_t kind = theta_program_Type_kind(t);
-    th_view name = th_view_str(or_empty(theta_program_Type_name(t)));
-    th_type_id id;
-    th_status status = TH_E_ARGUMENT;
-    if (kind == TH_KIND_STRUCT || kind == TH_KIND_ENUM)
-        status = th_types_declare(types, (th_kind)kind, name, &id);
-    else if (kind < TH_KIND_COUNT && theta_program_Type_names_len(t) == 0)
-        status = th_types_add(types, (th_kind)kind, name, theta_program_Type_args(t), theta_program_Type_args_len(t),
-                              NULL, 0, &id);
-    if (status != TH_OK) return refuse_type(l, index, status);
-    if (id != index) return th_fail(l->err, TH_E_VERIFY, "type %u repeats type %u", index, id);
-    return TH_OK;
-}
-
-static th_status define_type(loader *l, uint32_t index) {
-    th_flat_table t = theta_program_Program_types_at(l->root, index);
-    const th_view *names = NULL;
-    uint32_t nnames = 0;
-    if (!l->program->types.items[index].open) return TH_OK;
-    th_status status = names_of(l, t, &names, &nnames);
-    if (status == TH_OK)
-        status = th_types_define(&l->program->types, index, theta_program_Type_args(t), theta_program_Type_args_len(t),
-                                 names, nnames);
-    return status == TH_OK ? TH_OK : refuse_type(l, index, status);
-}
-
-/* The first ids are fixed: th_types_init has added them, the file must say the same. */
-static th_status check_fixed(loader *l, uint32_t index) {
-    th_flat_table t = theta_program_Program_types_at(l->root, index);
-    if (theta_program_Type_kind(t) == l->program->types.items[index].kind && theta_program_Type_args_len(t) == 0 &&
-        theta_program_Type_names_len(t) == 0 && or_empty(theta_program_Type_name(t))->len == 0)
-        return TH_OK;
-    return th_fail(l->err, TH_E_VERIFY, "type %u is not the fixed type that every program has there", index);
-}
-
 static th_status load_types(loader *l) {
-    uint32_t count = theta_program_Program_types_len(l->root);
-    if (count < TH_TYPE_FIRST_FREE)
-        return th_fail(l->err, TH_E_VERIFY, "the program has %u types, the fixed ones are %u", count,
-                       (unsigned)TH_TYPE_FIRST_FREE);
-    for (uint32_t i = 0; i < TH_TYPE_FIRST_FREE; i++) TH_TRY(check_fixed(l, i));
-    for (uint32_t i = TH_TYPE_FIRST_FREE; i < count; i++) TH_TRY(load_type(l, i));
-    for (uint32_t i = TH_TYPE_FIRST_FREE; i < count; i++) TH_TRY(define_type(l, i));
-    return TH_OK;
+    return th_types_read(&l->program->types, theta_program_Program_types(l->root), &l->program->arena, l->err);
 }
 
 static bool is_value_type(const loader *l, uint32_t id) {

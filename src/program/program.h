@@ -33,7 +33,7 @@ typedef enum th_operand {
     TH_OPERAND_R_STR, TH_OPERAND_R_ANY,
     TH_OPERAND_W_I8, TH_OPERAND_W_I16, TH_OPERAND_W_I32, TH_OPERAND_W_I64, TH_OPERAND_W_F32, TH_OPERAND_W_F64,
     TH_OPERAND_W_BOOL, TH_OPERAND_W_STR, TH_OPERAND_W_ANY,
-    TH_OPERAND_RW_I64, TH_OPERAND_RW_STR, TH_OPERAND_RW_ANY,
+    TH_OPERAND_RW_I64, TH_OPERAND_RW_F64, TH_OPERAND_RW_STR, TH_OPERAND_RW_ANY,
     TH_OPERAND_U8, TH_OPERAND_S8, TH_OPERAND_U16, TH_OPERAND_S16,
     TH_OPERAND_CONST, TH_OPERAND_STRING, TH_OPERAND_TYPE, TH_OPERAND_GLOBAL, TH_OPERAND_KEEP, TH_OPERAND_STATUS,
     TH_OPERAND_FN, TH_OPERAND_IMPORT, TH_OPERAND_BASE, TH_OPERAND_TARGET
@@ -138,6 +138,11 @@ th_status th_verify_function(th_mem *mem, const th_program *program, uint32_t in
 ** for snapshots. `types` holds nregs ids. `depth` (may be NULL): regions open there. */
 th_status th_verify_state_at(th_mem *mem, const th_program *program, uint32_t index, uint32_t pc, th_type_id *types,
                              uint32_t *depth) TH_CHECKED;
+/* The same at `npcs` instructions at once, best in ascending order: `types` holds npcs * nregs ids, `depths` (may be NULL)
+** npcs. An instruction that is never reached has no register that holds anything, not even r0. E_ARGUMENT when one of
+** `pcs` is not the start of an instruction. */
+th_status th_verify_states(th_mem *mem, const th_program *program, uint32_t index, const uint32_t *pcs, size_t npcs,
+                           th_type_id *types, uint32_t *depths) TH_CHECKED;
 
 /* ---- Builder (builder.c) ------------------------------------------------------------------------------------ */
 

@@ -17,6 +17,7 @@ typedef enum th_rule {
     TH_RULE_GGET,
     TH_RULE_GSET,
     TH_RULE_NONZERO,
+    TH_RULE_DIVK,
     TH_RULE_SAME,
     TH_RULE_OPTION,
     TH_RULE_SWITCH,

@@ -144,7 +144,8 @@ static th_class operand_class(uint8_t operand) {
     case TH_OPERAND_R_F32:
     case TH_OPERAND_W_F32: return TH_CLASS_F32;
     case TH_OPERAND_R_F64:
-    case TH_OPERAND_W_F64: return TH_CLASS_F64;
+    case TH_OPERAND_W_F64:
+    case TH_OPERAND_RW_F64: return TH_CLASS_F64;
     case TH_OPERAND_R_BOOL:
     case TH_OPERAND_W_BOOL: return TH_CLASS_BOOL;
     case TH_OPERAND_R_STR:
@@ -494,6 +495,14 @@ static th_status rule_ldk(verifier *v, const insn *in) {
     return TH_OK;
 }
 
+static th_status rule_divk(verifier *v, const insn *in) {
+    int64_t value = (int64_t)v->program->constants[in->word];
+    if (v->program->constant_classes[in->word] != TH_CLASS_I64 || value < 2 || value > INT32_MAX)
+        return refuse(v, in, "constant %u is no i64 of 2 to 2^31 - 1", in->word);
+    write_reg(v, in->a, TH_TYPE_I64);
+    return TH_OK;
+}
+
 static th_status rule_ldnull(verifier *v, const insn *in) {
     if (type_at(v, in->b)->kind != TH_KIND_OPTION) return refuse(v, in, "%s has no null", text_of(v, in->b).text);
     return result(v, in, in->b);
@@ -814,7 +823,7 @@ static void rule_simple(verifier *v, const insn *in) {
         [TH_OPERAND_W_I8] = TH_TYPE_I8,       [TH_OPERAND_W_I16] = TH_TYPE_I16,    [TH_OPERAND_W_I32] = TH_TYPE_I32,
         [TH_OPERAND_W_I64] = TH_TYPE_I64,     [TH_OPERAND_W_F32] = TH_TYPE_F32,    [TH_OPERAND_W_F64] = TH_TYPE_F64,
         [TH_OPERAND_W_BOOL] = TH_TYPE_BOOL,   [TH_OPERAND_W_STR] = TH_TYPE_STRING, [TH_OPERAND_RW_I64] = TH_TYPE_I64,
-        [TH_OPERAND_RW_STR] = TH_TYPE_STRING,
+        [TH_OPERAND_RW_F64] = TH_TYPE_F64,    [TH_OPERAND_RW_STR] = TH_TYPE_STRING,
     };
     uint8_t operand = in->info->operand[0];
     if (operand < sizeof types && types[operand] != 0) write_reg(v, in->a, types[operand]);
@@ -830,6 +839,7 @@ static th_status apply(verifier *v, const insn *in) {
         if (in->c == 0) return refuse(v, in, "division by a constant zero");
         rule_simple(v, in);
         return TH_OK;
+    case TH_RULE_DIVK: return rule_divk(v, in);
     case TH_RULE_MOV: return rule_mov(v, in);
     case TH_RULE_LDI: return rule_ldi(v, in);
     case TH_RULE_LDK: return rule_ldk(v, in);
@@ -964,18 +974,17 @@ static th_status join_targets(verifier *v, const insn *in) {
     return TH_OK;
 }
 
-/* Follows a block from its state to its end and into its successors; with `stop` only up to that instruction. */
-static th_status follow(verifier *v, block *b, uint32_t stop) {
+/* Follows a block from its state to its end and into its successors. */
+static th_status follow(verifier *v, block *b) {
     insn in = {0};
     memcpy(v->regs, b->state, v->f->nregs * sizeof *v->regs);
     v->depth = b->depth;
     decode(v->f, b->start, &in);
-    if (stop == UINT32_MAX) TH_TRY(join_handler(v, &in, b->handler, 0, v->f->nregs));
-    for (uint32_t pc = b->start; pc < b->end && pc != stop; pc += in.words) {
+    TH_TRY(join_handler(v, &in, b->handler, 0, v->f->nregs));
+    for (uint32_t pc = b->start; pc < b->end; pc += in.words) {
         decode(v->f, pc, &in);
         TH_TRY(spend(v, 1));
         TH_TRY(apply(v, &in));
-        if (stop != UINT32_MAX) continue;
         bool last = pc + in.words >= b->end;
         if (v->changed_to > v->changed_from || (!last && (in.op == TH_OP_RENTER || in.op == TH_OP_RLEAVE))) {
             /* After the last instruction another handler may rule, with fewer regions. */
@@ -986,7 +995,6 @@ static th_status follow(verifier *v, block *b, uint32_t stop) {
             v->depth = depth;
         }
     }
-    if (stop != UINT32_MAX) return TH_OK;
     if (in.info->flags & TH_OPF_BRANCH) TH_TRY(join_targets(v, &in));
     if (in.info->flags & TH_OPF_END) return TH_OK;
     return join_into(v, &in, b->end, v->depth, 0, v->f->nregs, 0);
@@ -1011,7 +1019,7 @@ static th_status analyse(verifier *v) {
     while (v->nheap > 0) {
         block *b = &v->blocks[heap_take(v)];
         b->queued = false;
-        TH_TRY(follow(v, b, UINT32_MAX));
+        TH_TRY(follow(v, b));
     }
     return TH_OK;
 }
@@ -1043,30 +1051,58 @@ th_status th_verify_function(th_mem *mem, const th_program *program, uint32_t in
     return status;
 }
 
-/* The state before `pc`, once the whole is analysed. */
-static th_status state_before(verifier *v, uint32_t pc, th_type_id *types, uint32_t *depth) {
-    TH_TRY(analyse(v));
-    if (!is_start(v, pc)) return TH_E_ARGUMENT;
-    uint32_t leader = pc;
-    while (v->block_of[leader] == NO_BLOCK) leader--;
-    block *b = &v->blocks[v->block_of[leader]];
-    if (b->state == NULL) { /* never reached */
-        for (uint32_t i = 0; i < v->f->nregs; i++) types[i] = UNDEFINED;
-        if (depth != NULL) *depth = 0;
-        return TH_OK;
+/* The block that the instruction at `pc` is in. */
+static block *block_at(const verifier *v, uint32_t pc) {
+    uint32_t low = 0, high = v->nblocks; /* the last block that starts at or before pc lies before `high` */
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (v->blocks[middle].start <= pc)
+            low = middle;
+        else
+            high = middle;
     }
-    v->budget = UINT64_MAX;
-    TH_TRY(follow(v, b, pc));
+    return &v->blocks[low];
+}
+
+static void state_out(const verifier *v, th_type_id *types, uint32_t *depth) {
     memcpy(types, v->regs, v->f->nregs * sizeof *types);
     if (depth != NULL) *depth = v->depth;
+}
+
+/* The states before each of `pcs`, once the whole is analysed: each block is followed once. */
+static th_status states_before(verifier *v, const uint32_t *pcs, size_t npcs, th_type_id *types, uint32_t *depths) {
+    TH_TRY(analyse(v));
+    v->budget = UINT64_MAX;
+    block *b = NULL;
+    uint32_t at = 0;
+    for (size_t i = 0; i < npcs; i++) {
+        if (!is_start(v, pcs[i])) return TH_E_ARGUMENT;
+        if (b == NULL || pcs[i] >= b->end || pcs[i] < at) {
+            b = block_at(v, pcs[i]);
+            at = b->start;
+            v->depth = b->depth;
+            for (uint32_t r = 0; r < v->f->nregs; r++) v->regs[r] = b->state != NULL ? b->state[r] : UNDEFINED;
+        }
+        insn in;
+        for (; b->state != NULL && at < pcs[i]; at += in.words) {
+            decode(v->f, at, &in);
+            TH_TRY(apply(v, &in));
+        }
+        state_out(v, types + i * v->f->nregs, depths != NULL ? depths + i : NULL);
+    }
     return TH_OK;
+}
+
+th_status th_verify_states(th_mem *mem, const th_program *program, uint32_t index, const uint32_t *pcs, size_t npcs,
+                           th_type_id *types, uint32_t *depths) {
+    verifier *v = new_verifier(mem, program, index, NULL);
+    if (v == NULL) return TH_E_NOMEM;
+    th_status status = states_before(v, pcs, npcs, types, depths);
+    free_verifier(mem, v);
+    return status;
 }
 
 th_status th_verify_state_at(th_mem *mem, const th_program *program, uint32_t index, uint32_t pc, th_type_id *types,
                              uint32_t *depth) {
-    verifier *v = new_verifier(mem, program, index, NULL);
-    if (v == NULL) return TH_E_NOMEM;
-    th_status status = state_before(v, pc, types, depth);
-    free_verifier(mem, v);
-    return status;
+    return th_verify_states(mem, program, index, &pc, 1, types, depth);
 }

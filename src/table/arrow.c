@@ -1,7 +1,7 @@
 /*
 ** arrow.c - incoming Arrow columns: what their types become here, checked and converted, shared where they can be.
-** Serves the C data interface (cdata.c) and IPC (ipc.c). Trusts no length, offset or index that it is given; where sizes
-** are known (IPC) nothing is read beyond them. Strings are checked to be UTF-8.
+** Serves the C data interface (cdata.c) and IPC (ipc.c). Trusts no length, offset or index that it is given; where
+** sizes are known (IPC) nothing is read beyond them. Strings are checked to be UTF-8.
 ** Source: the Arrow columnar format specification.
 ** SPDX-License-Identifier: Apache-2.0
 */
@@ -191,8 +191,8 @@ static th_status copy_bits(th_mem *mem, const uint8_t *bits, size_t offset, size
     return TH_OK;
 }
 
-/* Buffers of one column share one offset: when the values are shared, so is the bitmap, and when they were made anew, it is
-** moved to begin at bit 0. */
+/* Buffers of one column share one offset: when the values are shared, so is the bitmap, and when they were made anew,
+** it is moved to begin at bit 0. */
 static th_status take_validity(th_mem *mem, const th_raw_column *raw, size_t from, th_owner *owner, th_column *c) {
     if (c->null_count == 0) return TH_OK;
     if (c->type == TH_COLUMN_NULL) {

@@ -256,8 +256,8 @@ static const char *format_of(th_column_type type) {
     return formats[type];
 }
 
-/* Everything of an exported schema is one block, released with its top. Children may be moved out of it, so the block is
-** counted. */
+/* Everything of an exported schema is one block, released with its top. Children may be moved out of it, so the block
+** is counted. */
 typedef struct schema_block {
     _Atomic uint32_t refs;
     th_mem *mem;

@@ -50,6 +50,7 @@ typedef struct reader {
     size_t memory_len, memory_at;
 
     uint8_t *window;
+    size_t window_bytes;  /* how much is read at a time: less than WINDOW_BYTES when the input is small */
     size_t capacity, len; /* TH_CSV_PAD more bytes than `capacity` are there */
     bool eof;
     uint64_t line; /* of the window's first byte, from 1 */
@@ -184,7 +185,7 @@ static th_status check_open_row(reader *r, th_error *err) {
 /* The next window: at least `min_lines` lines if they fit INFER_BYTES, at least one, or the rest of the input. */
 static th_status load(reader *r, size_t min_lines, bool first, th_error *err) {
     TH_TRY(shift(r, err));
-    size_t target = WINDOW_BYTES;
+    size_t target = r->window_bytes;
     while (target <= r->len) target *= 2;
     for (;;) {
         TH_TRY(fill(r, target, first, err));
@@ -221,8 +222,8 @@ static th_status add_row(reader *r, size_t first) {
     return TH_OK;
 }
 
-/* A copy of a short row's entries at the end of the index, with cells added that end before they begin. The scan is over
-** for this window, so nobody else appends. */
+/* A copy of a short row's entries at the end of the index, with cells added that end before they begin. The scan is
+** over for this window, so nobody else appends. */
 static th_status add_short_row(reader *r, size_t first, size_t n) {
     th_csv_scan *s = &r->scan;
     TH_TRY(th_mem_grow(r->mem, (void **)&s->ends, &s->ends_capacity, s->nends + r->ncells + 1, sizeof(uint32_t)));
@@ -753,7 +754,16 @@ static th_status open_reader(th_mem *mem, const char *name, const th_csv_options
     return status;
 }
 
+/* A small input gets a small window. One byte more than it has lets its end be seen. */
+static void size_window(reader *r) {
+    struct stat info;
+    size_t size = r->fd < 0 ? r->memory_len : 0;
+    if (r->fd >= 0 && fstat(r->fd, &info) == 0 && S_ISREG(info.st_mode)) size = (size_t)info.st_size;
+    r->window_bytes = size && size < WINDOW_BYTES ? TH_ALIGN(size + 1, 4096) : WINDOW_BYTES;
+}
+
 static th_status finish_open(reader *r, const th_csv_options *options, th_stream **out, th_error *err) {
+    size_window(r);
     th_status status = start(r, options, err);
     if (status != TH_OK)
         csv_close(&r->stream);

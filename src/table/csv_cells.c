@@ -1,8 +1,8 @@
 /*
 ** csv_cells.c - cells of a CSV window into columns, one column at a time.
 ** Each cell is first tried by a short path for its type that reads eight bytes at once (the window is padded for that);
-** what that path does not know (quotes, blanks around a number, exponents, many digits, nulls) goes to a slower one that
-** accepts the same values and more. The two never disagree on a value.
+** what that path does not know (quotes, blanks around a number, exponents, many digits, nulls) goes to a slower one
+** that accepts the same values and more. The two never disagree on a value.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "table/csv_int.h"
@@ -40,33 +40,61 @@ ALWAYS_INLINE bool digits16(const uint8_t *p, size_t n, uint64_t *out) {
     return true;
 }
 
+/* 1 to 19 digits. */
+ALWAYS_INLINE bool digits19(const uint8_t *p, size_t n, uint64_t *out) {
+    if (TH_LIKELY(n <= 16)) return digits16(p, n, out);
+    uint64_t high, low;
+    if (!digits8(p, n - 16, &high) || !digits16(p + n - 16, 16, &low)) return false;
+    *out = high * 10000000000000000 + low;
+    return true;
+}
+
 ALWAYS_INLINE bool fast_integer(const uint8_t *p, size_t n, int64_t *out) {
     bool negative = *p == '-';
     p += negative;
     n -= negative;
     uint64_t x;
-    if (n - 1 >= 16 || !digits16(p, n, &x)) return false;
+    if (n - 1 >= 18 || !digits19(p, n, &x)) return false; /* 18 digits always fit */
     *out = negative ? -(int64_t)x : (int64_t)x;
     return true;
 }
 
-static const uint64_t POW10[] = {1,
-                                 10,
-                                 100,
-                                 1000,
-                                 10000,
-                                 100000,
-                                 1000000,
-                                 10000000,
-                                 100000000,
-                                 1000000000,
-                                 10000000000,
-                                 100000000000,
-                                 1000000000000,
-                                 10000000000000,
-                                 100000000000000,
-                                 1000000000000000,
-                                 10000000000000000};
+#define E(n) UINT64_C(1##n)
+static const uint64_t POW10[19] = {E(),
+                                   E(0),
+                                   E(00),
+                                   E(000),
+                                   E(0000),
+                                   E(00000),
+                                   E(000000),
+                                   E(0000000),
+                                   E(00000000),
+                                   E(000000000),
+                                   E(0000000000),
+                                   E(00000000000),
+                                   E(000000000000),
+                                   E(0000000000000),
+                                   E(00000000000000),
+                                   E(000000000000000),
+                                   E(0000000000000000),
+                                   E(00000000000000000),
+                                   E(000000000000000000)};
+#undef E
+
+/* mantissa / 10^exponent, correctly rounded: the quotient has at least 62 bits, of which the conversion to a double
+** keeps 53; a remainder is gathered in the lowest bit, where it decides ties. */
+static TH_NOINLINE double divide_pow10(uint64_t mantissa, size_t exponent) {
+    if (mantissa == 0) return 0;
+    int up = __builtin_clzll(mantissa), down = __builtin_clzll(POW10[exponent]);
+    uint64_t divisor = POW10[exponent] << down;
+    unsigned __int128 dividend = (unsigned __int128)(mantissa << up) << 63;
+    uint64_t quotient = (uint64_t)(dividend / divisor);
+    quotient |= dividend != (unsigned __int128)quotient * divisor;
+    uint64_t scale_bits = (uint64_t)(1023 + down - up - 63) << 52;
+    double scale;
+    memcpy(&scale, &scale_bits, 8);
+    return (double)quotient * scale;
+}
 
 /* The place of the first point in 8 bytes, 8 when there is none. */
 ALWAYS_INLINE size_t find_point(const uint8_t *p) {
@@ -75,25 +103,25 @@ ALWAYS_INLINE size_t find_point(const uint8_t *p) {
     return found ? (size_t)__builtin_ctzll(found) >> 3 : 8;
 }
 
-/* digits.digits with at most 8 before and 16 after the point. When all digits together are below 2^53, one division of
+/* digits.digits with at most 8 before the point and 19 in all. When all digits together are below 2^53, one division of
 ** two exact doubles rounds correctly. */
 ALWAYS_INLINE bool fast_decimal(const uint8_t *p, size_t n, double *out) {
     bool negative = *p == '-';
     p += negative;
     n -= negative;
     size_t whole_n = find_point(p);
-    uint64_t whole, fraction = 0, mantissa;
+    uint64_t whole, fraction, mantissa;
     if (whole_n >= n || (whole_n == 8 && p[8] != '.')) { /* no point in this cell, or beyond the short path */
         if (n - 1 >= 16 || !digits16(p, n, &mantissa) || mantissa >> 53) return false;
         *out = negative ? -(double)mantissa : (double)mantissa;
         return true;
     }
     size_t fraction_n = n - whole_n - 1;
-    if (whole_n - 1 >= 8 || fraction_n - 1 >= 16 || whole_n + fraction_n > 19) return false;
-    if (!digits8(p, whole_n, &whole) || !digits16(p + whole_n + 1, fraction_n, &fraction)) return false;
-    if (__builtin_mul_overflow(whole, POW10[fraction_n], &mantissa)) return false;
-    if (__builtin_add_overflow(mantissa, fraction, &mantissa) || mantissa >> 53) return false;
-    double x = (double)mantissa / (double)POW10[fraction_n];
+    if (whole_n - 1 >= 8 || fraction_n - 1 >= 18 || whole_n + fraction_n > 19) return false;
+    if (!digits8(p, whole_n, &whole) || !digits19(p + whole_n + 1, fraction_n, &fraction)) return false;
+    mantissa = whole * POW10[fraction_n] + fraction;
+    double x = TH_LIKELY(mantissa >> 53 == 0 && fraction_n <= 16) ? (double)mantissa / (double)POW10[fraction_n]
+                                                                  : divide_pow10(mantissa, fraction_n);
     *out = negative ? -x : x;
     return true;
 }
@@ -386,11 +414,22 @@ ALWAYS_INLINE bool copy_text(uint8_t *out, const uint8_t *p, size_t n) {
 
 static bool sound(const uint8_t *p, size_t n) { return th_utf8_valid((const char *)p, n) == n; }
 
+/* The place of the first quote of a text that has one. */
+ALWAYS_INLINE size_t find_quote(const uint8_t *p) {
+    for (size_t at = 0;; at += 8) {
+        uint64_t x = load64(p + at) ^ 0x2222222222222222u;
+        uint64_t found = (x - 0x0101010101010101u) & ~x & 0x8080808080808080u;
+        if (found) return at + ((size_t)__builtin_ctzll(found) >> 3);
+    }
+}
+
 /* A quoted cell; *n is the length written. Quotes make a text of anything, an empty one too. */
 static TH_NOINLINE cell_state quoted_text(uint8_t *out, th_view cell, size_t *n) {
-    th_view inner;
-    bool escapes;
-    if (!unquote(cell, &inner, &escapes)) return CELL_BAD;
+    th_view inner = {cell.data + 1, cell.len - 2};
+    bool escapes = false;
+    bool simple =
+        cell.len >= 2 && cell.data[cell.len - 1] == '"' && find_quote((const uint8_t *)inner.data) == inner.len;
+    if (!simple && !unquote(cell, &inner, &escapes)) return CELL_BAD;
     *n = inner.len;
     if (escapes)
         *n = copy_escaped((char *)out, inner);

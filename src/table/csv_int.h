@@ -46,7 +46,8 @@ typedef struct th_csv_nulls {
     bool first[256]; /* the bytes that a word may begin with */
 } th_csv_nulls;
 
-/* Rows of the window: cell c of row r ends at ends[rows[r] + c]. A short row was given cells that end before they begin. */
+/* Rows of the window: cell c of row r ends at ends[rows[r] + c]. A short row was given cells that end before they
+** begin. */
 typedef struct th_csv_rows {
     const uint8_t *window;
     const uint32_t *ends, *rows;

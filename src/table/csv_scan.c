@@ -1,9 +1,9 @@
 /*
 ** csv_scan.c - finds the delimiters and newlines of a CSV text that are outside quotes, 64 bytes at a time.
-** A block's special bytes become three bit masks. Without quotes the answer is their union. With quotes, a prefix sum of
-** the quote bits tells inside from outside, which holds as long as quotes open only where a cell begins (or where one
-** has just closed, a doubled quote); a block where that is not so is walked bit by bit, because RFC 4180 gives a quote
-** inside an unquoted cell no meaning: there it is a character like any other.
+** A block's special bytes become three bit masks. Without quotes the answer is their union. With quotes, a prefix sum
+** of the quote bits tells inside from outside, which holds as long as quotes open only where a cell begins (or where
+** one has just closed, a doubled quote); a block where that is not so is walked bit by bit, because RFC 4180 gives a
+** quote inside an unquoted cell no meaning: there it is a character like any other.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "table/csv_int.h"

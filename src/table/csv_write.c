@@ -1,7 +1,7 @@
 /*
 ** csv_write.c - batches as CSV text that reads back as the same values.
-** Floats keep a point and dates are ISO 8601, so that inference finds their types again; strings that would read as null
-** are quoted.
+** Floats keep a point and dates are ISO 8601, so that inference finds their types again; strings that would read as
+** null are quoted.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "table/table.h"

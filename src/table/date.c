@@ -1,7 +1,7 @@
 /*
 ** date.c - civil dates and timestamps, ISO 8601 in and out.
-** The proleptic Gregorian calendar with a year 0; years beyond four digits carry a sign ("+12345-01-01"). No time zones:
-** a zone in a text is applied, and the value is UTC. Leap seconds do not exist.
+** The proleptic Gregorian calendar with a year 0; years beyond four digits carry a sign ("+12345-01-01"). No time
+** zones: a zone in a text is applied, and the value is UTC. Leap seconds do not exist.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "table/table.h"

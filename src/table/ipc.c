@@ -1,9 +1,9 @@
 /*
 ** ipc.c - reads Arrow IPC, the file format and the stream format.
-** A file is mapped and its columns point into the map; standard input and pipes are read a message at a time. Metadata are
-** verified FlatBuffers (src/flat); every offset and length in them is checked against the bytes that are there before it
-** is used, and columns are checked again by arrow.c. A file must not be cut short by others while it is mapped.
-** Not read: compressed bodies, nested types, big-endian data.
+** A file is mapped and its columns point into the map; standard input and pipes are read a message at a time. Metadata
+** are verified FlatBuffers (src/flat); every offset and length in them is checked against the bytes that are there
+** before it is used, and columns are checked again by arrow.c. A file must not be cut short by others while it is
+** mapped. Not read: compressed bodies, nested types, big-endian data.
 ** Source: the Arrow columnar format specification, "Serialization and interprocess communication".
 ** SPDX-License-Identifier: Apache-2.0
 */
@@ -314,6 +314,11 @@ static const char *format_of(uint8_t kind, th_flat_table type) {
     }
 }
 
+static bool same_type(const th_arrow_type *a, const th_arrow_type *b) {
+    return a->type == b->type && a->layout == b->layout && a->width == b->width && a->is_unsigned == b->is_unsigned &&
+           a->multiply == b->multiply && a->divide == b->divide;
+}
+
 static th_status field_dictionary(reader *r, th_flat_table encoding, th_arrow_type *type, const char *name,
                                   uint32_t *dictionary_of, th_error *err) {
     th_flat_table index = arrow_DictionaryEncoding_indexType(encoding);
@@ -325,7 +330,7 @@ static th_status field_dictionary(reader *r, th_flat_table encoding, th_arrow_ty
     while (at < r->ndictionaries && r->dictionaries[at].id != id) at++;
     if (at == r->ndictionaries)
         r->dictionaries[r->ndictionaries++] = (dictionary){.id = id, .type = *type, .name = name};
-    else if (memcmp(&r->dictionaries[at].type, type, sizeof *type) != 0)
+    else if (!same_type(&r->dictionaries[at].type, type))
         return malformed(r, "columns of different types share a dictionary", err);
     type->dictionary = true;
     type->index_width = (uint8_t)(width / 8);
@@ -339,7 +344,6 @@ static th_status take_field(reader *r, th_flat_table in, size_t i, th_field *out
     const char *name = text ? text->bytes : "";
     if (text && strlen(name) != text->len) return malformed(r, "a column's name holds a NUL byte", err);
     const char *format = format_of(arrow_Field_type_type(in), arrow_Field_type(in));
-    memset(&r->types[i], 0, sizeof r->types[i]); /* compared bytewise, padding and all */
     if (!th_arrow_type_of_format(format, &r->types[i])) return th_arrow_unsupported(name, format, "", err);
     *out = (th_field){name, r->types[i].type, arrow_Field_nullable(in) || r->types[i].type == TH_COLUMN_NULL};
     r->dictionary_of[i] = UINT32_MAX;
@@ -728,17 +732,20 @@ static th_status open_fd(reader *r, th_error *err) {
     return map_file(r, (size_t)info.st_size, err);
 }
 
-th_status th_ipc_open(th_mem *mem, const char *path, th_stream **out, th_error *err) {
+static th_status open_path(reader *r, const char *path, th_error *err) {
     bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return th_fail(err, errno == ENOENT ? TH_E_NOT_FOUND : TH_E_IO, "cannot open '%s': %s", path, strerror(errno));
+    r->fd = fd;
+    r->close_fd = !standard;
+    return open_fd(r, err);
+}
+
+th_status th_ipc_open(th_mem *mem, const char *path, th_stream **out, th_error *err) {
     reader *r;
-    TH_TRY(open_reader(mem, standard ? "standard input" : path, &r, err));
-    r->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    r->close_fd = !standard && r->fd >= 0;
-    th_status status = TH_OK;
-    if (r->fd < 0)
-        status =
-            th_fail(err, errno == ENOENT ? TH_E_NOT_FOUND : TH_E_IO, "cannot open '%s': %s", path, strerror(errno));
-    if (status == TH_OK) status = open_fd(r, err);
+    TH_TRY(open_reader(mem, strcmp(path, "-") == 0 ? "standard input" : path, &r, err));
+    th_status status = open_path(r, path, err);
     if (status != TH_OK)
         ipc_close(&r->stream);
     else

@@ -1,7 +1,7 @@
 /*
 ** ipc_write.c - writes Arrow IPC, the file format and the stream format.
-** Slices are written as what they are, from their first row on; buffers are padded to 64 bytes. Nothing is buffered but the
-** places of batches for the footer and, where bits or offsets must be moved, a few kilobytes.
+** Slices are written as what they are, from their first row on; buffers are padded to 64 bytes. Nothing is buffered but
+** the places of batches for the footer and, where bits or offsets must be moved, a few kilobytes.
 ** Source: the Arrow columnar format specification, "Serialization and interprocess communication".
 ** SPDX-License-Identifier: Apache-2.0
 */

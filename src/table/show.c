@@ -76,8 +76,8 @@ static size_t escape(uint32_t code, char out[16]) {
     }
 }
 
-/* Appends `text` with unsafe characters escaped; no more than about `limit` columns of it are needed (0: all). Marks of no
-** width do not make it longer without end. */
+/* Appends `text` with unsafe characters escaped; no more than about `limit` columns of it are needed (0: all). Marks of
+** no width do not make it longer without end. */
 static void put_safe(th_buf *out, th_view text, size_t limit) {
     size_t columns = 0, most = limit ? 16 * limit + 64 : text.len;
     for (size_t at = 0; at < text.len && (limit == 0 || columns <= limit);) {

@@ -136,21 +136,21 @@ typedef struct th_csv_options {
     bool no_header;            /* columns are named c1, c2, ... */
     th_bad_cell bad_cell;      /* a cell that does not read as its column's type; a row with too many or too few cells */
     const th_field *declared;  /* types by column name (a null cell in a non-nullable one is a bad cell); type NULL: infer
-                                  this one; the array NULL: infer all. A name the file has not is E_REFERENCE. */
+                                  it; the array NULL: infer all. A name that the file has not is E_REFERENCE. */
     size_t ndeclared;
-    bool only_declared;        /* read no other column: cells are skipped unparsed; columns come in the declared order */
-    size_t infer_rows;         /* 0: default 10000 (within 16 MiB); a later cell that breaks the inferred type is a bad cell */
+    bool only_declared;        /* read no other column: cells are skipped unparsed; columns in the declared order */
+    size_t infer_rows;         /* 0: default 10000 (within 16 MiB); a later cell that breaks the type is a bad cell */
     size_t batch_rows;         /* the most rows of a batch; 0: default 16384 */
-    const char *null_text[4];  /* besides the empty cell: default "NA", "null", "NULL" when all are NULL; quoted text in a
-                                  String column is never null */
+    const char *null_text[4];  /* besides the empty cell: default "NA", "null", "NULL" when all are NULL; quoted text in
+                                  a String column is never null */
 } th_csv_options;
 
-/* Opens a file ("-": standard input) or reads from memory (borrowed until closed). Inferred types are Bool, i64, f64, Date,
-** Timestamp, else String, and nullable; whole numbers with a leading zero or plus stay String. Under TH_BAD_NULL every
-** column is nullable. Rows before a bad one are delivered before its error. Empty and repeated names in the header are made
-** unique ("c3", "name_2"). The error of a bad cell is E_CONVERSION
-** at file:line:column with the value quoted. Reads ahead a bounded buffer; quoted fields may hold newlines (RFC 4180);
-** CRLF and LF; a UTF-8 BOM is skipped; ill-formed UTF-8 in a string cell is a bad cell; a cell is limited to 64 MiB. */
+/* Opens a file ("-": standard input) or reads from memory (borrowed until closed). Inferred types are bool, i64, f64,
+** Date, Timestamp, else String, all nullable; whole numbers with a leading zero or plus stay String. Under TH_BAD_NULL
+** every column is nullable. Empty and repeated names in the header are made unique ("c3", "name_2"). The error of a bad
+** cell is E_CONVERSION at file:line:column with the value quoted; rows before it are delivered first. Reads ahead a
+** bounded buffer; quoted fields may hold newlines (RFC 4180); CRLF and LF; a UTF-8 BOM is skipped; ill-formed UTF-8 in a
+** string cell is a bad cell; a cell is limited to 64 MiB. */
 th_status th_csv_open(th_mem *mem, const char *path, const th_csv_options *options, th_stream **out, th_error *err) TH_CHECKED;
 th_status th_csv_open_memory(th_mem *mem, const char *name, const void *bytes, size_t len, const th_csv_options *options,
                              th_stream **out, th_error *err) TH_CHECKED;
@@ -162,8 +162,8 @@ typedef struct th_sink {
     void *user;
 } th_sink;
 th_status th_csv_write_header(const th_schema *schema, th_buf *out) TH_CHECKED;
-/* Quotes where RFC 4180 needs it, and strings that would read as null; null is empty (NA in a table of one column, where an
-** empty line would be no row), an empty string is "". */
+/* Quotes where RFC 4180 needs it, and strings that would read as null; null is empty (NA in a table of one column, where
+** an empty line would be no row), an empty string is "". */
 th_status th_csv_write_batch(const th_batch *batch, th_buf *out) TH_CHECKED;
 
 /* ---- Arrow (ipc.c, cdata.c) --------------------------------------------------------------------------------- */
@@ -205,7 +205,9 @@ th_status th_import_stream(th_mem *mem, struct ArrowArrayStream *in, th_stream *
 /* Export takes the stream. */
 th_status th_export_stream(th_mem *mem, th_stream *stream, struct ArrowArrayStream *out) TH_CHECKED;
 
-/* IPC: file format (random access, mapped) and stream format are told apart by their first bytes. Every offset and length is checked. */
+/* IPC: file format (random access, mapped) and stream format are told apart by their first bytes; "-" is standard input.
+** Every offset and length is checked. Batches point into the file; memory is borrowed until the stream is closed and all
+** its batches are released. Compressed bodies are E_UNSUPPORTED. */
 th_status th_ipc_open(th_mem *mem, const char *path, th_stream **out, th_error *err) TH_CHECKED;
 th_status th_ipc_open_memory(th_mem *mem, const char *name, const void *bytes, size_t len, th_stream **out, th_error *err) TH_CHECKED;
 typedef struct th_ipc_writer th_ipc_writer;

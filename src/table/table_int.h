@@ -1,6 +1,6 @@
 /*
-** table_int.h - what the files of the table room share: bitmaps, wrapped buffers, civil dates, Arrow types as they come in.
-** Private to src/table.
+** table_int.h - what the files of the table room share: bitmaps, wrapped buffers, civil dates, Arrow types as they come
+** in. Private to src/table.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #ifndef TH_TABLE_INT_H
@@ -33,7 +33,8 @@ static inline size_t th_column_width(th_column_type type) {
     }
 }
 
-/* A buffer over bytes that someone else owns: `release` runs once, when the last sharer lets go (NULL: nothing to do). */
+/* A buffer over bytes that someone else owns: `release` runs once, when the last sharer lets go (NULL: nothing to do).
+** */
 th_status th_buffer_wrap(th_mem *mem, const void *data, size_t len, void (*release)(th_buffer *), void *owner,
                          th_buffer **out) TH_CHECKED;
 /* A buffer of bits, all set. */
@@ -42,8 +43,8 @@ th_status th_buffer_bits(th_mem *mem, size_t nbits, th_buffer **out) TH_CHECKED;
 /* Reads a range of `type`'s values: does `x` fit? BOOL takes 0 and 1. */
 bool th_column_fits(th_column_type type, int64_t x);
 
-/* The text of a value that is neither null nor a string: numbers shortest and exact, dates ISO 8601. Returns the length;
-** out holds 48 bytes. (csv_write.c) */
+/* The text of a value that is neither null nor a string: numbers shortest and exact, dates ISO 8601. Returns the
+** length; out holds 48 bytes. (csv_write.c) */
 size_t th_cell_text(const th_column *c, size_t i, char *out);
 
 /* ---- Dates (date.c) ----------------------------------------------------------------------------------------- */
@@ -52,8 +53,8 @@ size_t th_cell_text(const th_column *c, size_t i, char *out);
 
 /* Days from 1970-01-01 in the proleptic Gregorian calendar; month 1-12, day 1-31 (not checked).
 ** Years are counted from March, so that the leap day is a year's last and a day of the year gives its month by a line
-** through the month lengths: month m (0 = March) begins at day (153 m + 2) / 5. 146097 days are 400 years; 1970-01-01 is
-** day 719468 from 0000-03-01. */
+** through the month lengths: month m (0 = March) begins at day (153 m + 2) / 5. 146097 days are 400 years; 1970-01-01
+** is day 719468 from 0000-03-01. */
 static inline int64_t th_days_of_civil(int64_t year, unsigned month, unsigned day) {
     if (month <= 2) year--;
     int64_t era = (year >= 0 ? year : year - 399) / 400;

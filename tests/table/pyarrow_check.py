@@ -70,7 +70,8 @@ def random_table(rng):
     at = 0
     while at < n:  # slices, so that offsets are not zero
         step = rng.randint(1, n)
-        batches += table.slice(at, step).combine_chunks().to_batches() if rng.random() < 0.5 else table.slice(at, step).to_batches()
+        part = table.slice(at, step)
+        batches += (part.combine_chunks() if rng.random() < 0.5 else part).to_batches()
         at += step
     want = pa.table({name: column if to is None else convert(column, to)
                      for name, column, (_, to) in zip(names, columns, kinds)})
@@ -142,7 +143,8 @@ def check_csv(tool, folder, rng):
     run(tool, target, back)
     same(read(back), want, "arrow to csv to arrow")
     options = pacsv.ConvertOptions(column_types=kinds, strings_can_be_null=True, quoted_strings_can_be_null=False)
-    theirs = pacsv.read_csv(str(target), parse_options=pacsv.ParseOptions(newlines_in_values=True), convert_options=options)
+    lines = pacsv.ParseOptions(newlines_in_values=True)
+    theirs = pacsv.read_csv(str(target), parse_options=lines, convert_options=options)
     same(theirs, want, "our csv read by pyarrow")
     pacsv.write_csv(want, str(target), pacsv.WriteOptions(quoting_style="needed"))
     run(tool, target, back)

@@ -1,6 +1,6 @@
 /*
-** tableconv.c - IN OUT [BATCH_ROWS]: reads a table and writes it in the format that OUT's name ends in, for the comparison
-** with pyarrow. Goes through the Arrow C stream interface on the way when BATCH_ROWS is given.
+** tableconv.c - IN OUT [BATCH_ROWS]: reads a table and writes it in the format that OUT's name ends in, for the
+** comparison with pyarrow. Goes through the Arrow C stream interface on the way when BATCH_ROWS is given.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include <stdio.h>

@@ -735,9 +735,41 @@ static void a_dash_reads_standard_input(void **state) {
     th_buf_clear(&out);
 }
 
+static void a_projected_stream_reads_only_what_is_kept(void **state) {
+    (void)state;
+    static const char csv[] = "a,b,c\n1,x,2\n3,y,4\n5,z,oops\n";
+    th_buf out;
+    th_stream *stream;
+    th_error err;
+    th_buf_init(&out, &mem);
+    th_csv_options options = {.infer_rows = 2, .batch_rows = 2};
+    assert_int_equal(th_csv_open_memory(&mem, "x", csv, strlen(csv), &options, &stream, NULL), TH_OK);
+    assert_int_equal(th_csv_project(stream, (const bool[]){false, true, false}, &err), TH_OK);
+    drain(stream, &out);
+    assert_string_equal(out.data, "b<String?>\nx\ny\nz\n");
+    out.len = 0;
+    assert_int_equal(th_csv_open_memory(&mem, "x", csv, strlen(csv), &options, &stream, NULL), TH_OK);
+    assert_int_equal(th_csv_project(stream, (const bool[]){true, false, true}, &err), TH_OK);
+    drain(stream, &out);
+    assert_memory_equal(out.data, "a<i64?> c<i64?>\n1|2\n3|4\nerror conversion failed 4:5 cannot read 'oops'", 70);
+    th_buf_clear(&out);
+}
+
+static void a_small_file_needs_little_memory(void **state) {
+    (void)state;
+    th_buf out;
+    th_buf_init(&out, &mem);
+    th_stream *stream;
+    assert_int_equal(th_csv_open_memory(&mem, "x", "a\n1\n", 4, NULL, &stream, NULL), TH_OK);
+    drain(stream, &out);
+    assert_string_equal(out.data, "a<i64?>\n1\n");
+    assert_true(atomic_load(&mem.peak_bytes) < 100000);
+    th_buf_clear(&out);
+}
+
 static void a_memory_limit_is_an_error_and_no_crash(void **state) {
     (void)state;
-    mem.limit_bytes = 700000; /* less than one window */
+    mem.limit_bytes = 20000; /* less than the index of one block */
     th_stream *stream;
     th_error err;
     assert_int_equal(th_csv_open_memory(&mem, "x", SAMPLE, sizeof SAMPLE - 1, NULL, &stream, &err), TH_E_NOMEM);
@@ -764,6 +796,8 @@ int main(void) {
         TEST(every_failed_allocation_is_reported_and_leaks_nothing),
         TEST(tab_separated_files_are_known_by_their_name),
         TEST(a_dash_reads_standard_input),
+        TEST(a_projected_stream_reads_only_what_is_kept),
+        TEST(a_small_file_needs_little_memory),
         TEST(a_memory_limit_is_an_error_and_no_crash),
     };
     struct CMUnitTest cases[TH_COUNT(CASES)];

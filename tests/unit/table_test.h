@@ -1,5 +1,6 @@
 /*
-** table_test.h - what the tests of the table room share: a budget that must end empty, failing allocations, streams as text.
+** table_test.h - what the tests of the table room share: a budget that must end empty, failing allocations, streams as
+** text.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #ifndef TABLE_TEST_H

@@ -53,7 +53,8 @@ static th_tir *node(th_tir_kind kind, th_type_id type, int n, ...) {
     t->type = type;
     t->nkids = (uint32_t)n;
     t->kids = th_arena_zeroed(&arena, (size_t)(n + 8) * sizeof *t->kids);
-    t->span = (th_span){(uint32_t)++nodes, 1, (uint32_t)nodes, 2};
+    nodes++;
+    t->span = (th_span){(uint32_t)nodes, 1, (uint32_t)nodes, 2};
     va_list args;
     va_start(args, n);
     for (int i = 0; i < n; i++) t->kids[i] = va_arg(args, th_tir *);

@@ -37,7 +37,7 @@ enum {
     T_NONE,                     /* no expectation */
     T_FIRST
 };
-enum { K_BAD = 64, K_NEVER, K_NULL, K_NONE, K_HOLE, K_VAR };
+enum { K_BAD = 64, K_NEVER, K_NULL, K_NONE, K_HOLE, K_VAR, K_GROUPED };
 #define NO_TYPE UINT32_MAX
 
 typedef struct tdecl tdecl;
@@ -282,9 +282,8 @@ typedef struct checker {
     uint32_t depth;
     bool too_deep;
     uint32_t in_variadic;      /* resolving the alternatives of one: Number is i64 there */
-    struct table_scope *table; /* inside a verb's arguments */
-    th_spec_builder *spec;     /* freed when the check ends early */
-    th_schema *schema;
+    struct verb *verb;         /* verbs being put together, innermost first */
+    th_schema *schema;         /* released when the check ends early */
 } checker;
 
 extern fact tc_dead;
@@ -388,6 +387,7 @@ typedef struct ref {
 } ref;
 /* What a NAME or a chain of MEMBERs names; REF_NONE: it is an expression (or nothing). */
 ref tc_resolve_ref(checker *c, const th_ast *ast);
+th_ast tc_tail(const th_ast *ast); /* of a MEMBER: its name alone, for messages */
 void tc_unknown(checker *c, const th_ast *ast, th_view name);
 
 /* -- check_flow.c -- */
@@ -413,7 +413,8 @@ th_tir *tc_binary_nodes(checker *c, const th_ast *ast, uint8_t token, th_tir *a,
 th_tir *tc_member_of(checker *c, const th_ast *ast, th_tir *object, th_view name);
 th_tir *tc_index_of(checker *c, const th_ast *ast, th_tir *object, th_tir *index);
 th_tir *tc_local_read(checker *c, var *v, const th_ast *ast);
-bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, ty *type);
+/* Brings all to one type. Where they have several: a Variadic of them when `variadic`, else false (nothing is told). */
+bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, ty *type, bool variadic);
 bool tc_parse_int(th_view text, uint64_t *out);
 
 /* -- check_call.c -- */
@@ -483,8 +484,9 @@ th_tir *tc_match(checker *c, const th_ast *ast, ty want);
 /* Takes `value` apart into new names; a value of another shape traps. */
 th_tir *tc_destructure(checker *c, const th_ast *pattern, th_tir *value);
 
-/* -- check_table.c -- */
+/* -- check_table.c, check_column.c -- */
 bool tc_is_verb(th_view name);
+void tc_drop_verbs(checker *c); /* frees what unfinished ones hold */
 th_tir *tc_verb(checker *c, const th_ast *ast, th_view name, th_tir *table, arg *args, uint32_t nargs);
 th_tir *tc_reader(checker *c, const th_ast *ast, th_view name, arg *args, uint32_t nargs, ty want);
 

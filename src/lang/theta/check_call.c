@@ -368,7 +368,7 @@ static th_tir *by_first_argument(checker *c, const th_ast *ast, th_view name, ar
     th_tir *first = tc_arg_node(c, &args[0]);
     ty t = tc_force(c, first->type);
     if (t == T_BAD) return tc_bad(c, ast);
-    if (c->types[t].kind == TH_KIND_TABLE && tc_is_verb(name))
+    if ((c->types[t].kind == TH_KIND_TABLE || c->types[t].kind == K_GROUPED) && tc_is_verb(name))
         return tc_verb(c, ast, name, first, args + 1, nargs - 1);
     const char *home = capsule_of_type(c, t);
     capsule *cap = home ? tc_capsule(c, th_view_of(home)) : NULL;
@@ -400,12 +400,6 @@ static th_tir *call_type(checker *c, const th_ast *ast, sym *s, arg *args, uint3
     return n->type == T_BAD ? n : tc_node(c, TH_TIR_CONVERT, s->type, ast, 1, n);
 }
 
-static bool is_reader(const ref *r) {
-    if (r->kind != REF_SYM || r->sym->kind != SYM_FUNCS || !r->sym->funcs->builtin) return false;
-    th_view name = r->sym->funcs->full_name;
-    return th_view_is(name, "Csv.read") || th_view_is(name, "Arrow.read");
-}
-
 static bool takes_table(checker *c, func *funcs) {
     for (func *f = funcs; f; f = f->next) {
         tc_sign(c, f);
@@ -420,10 +414,10 @@ static th_tir *call_symbol(checker *c, const th_ast *ast, const th_ast *callee, 
     sym *s = r->sym;
     switch (s->kind) {
     case SYM_FUNCS:
-        if (is_reader(r)) return tc_reader(c, ast, s->funcs->full_name, args, nargs, want);
         if (callee->kind == TH_AST_NAME && nargs > 0 && tc_is_verb(callee->text) && !takes_table(c, s->funcs)) {
             ty t = round_of(c, &args[0]) == 0 ? tc_shallow(c, tc_arg_node(c, &args[0])->type) : T_NONE;
-            if (c->types[t].kind == TH_KIND_TABLE) return by_first_argument(c, ast, callee->text, args, nargs, want);
+            if (c->types[t].kind == TH_KIND_TABLE || c->types[t].kind == K_GROUPED)
+                return by_first_argument(c, ast, callee->text, args, nargs, want);
         }
         return tc_call_funcs(c, ast, s->funcs, args, nargs, want);
     case SYM_LOCAL:
@@ -438,8 +432,10 @@ static th_tir *call_symbol(checker *c, const th_ast *ast, const th_ast *callee, 
 static bool reader_name(checker *c, const th_ast *callee, th_view *name) {
     if (callee->kind != TH_AST_MEMBER || callee->kids[0]->kind != TH_AST_NAME) return false;
     th_view cap = callee->kids[0]->text;
-    if (!th_view_is(callee->text, "read") || tc_lookup(c, cap)) return false;
-    if (th_view_is(cap, "Csv")) *name = th_view_of("Csv.read");
+    bool of = th_view_is(callee->text, "of") && th_view_is(cap, "Table");
+    if ((!of && !th_view_is(callee->text, "read")) || tc_lookup(c, cap)) return false;
+    if (of) *name = th_view_of("Table.of");
+    else if (th_view_is(cap, "Csv")) *name = th_view_of("Csv.read");
     else if (th_view_is(cap, "Arrow")) *name = th_view_of("Arrow.read");
     else return false;
     return true;
@@ -449,7 +445,7 @@ static th_tir *call_method(checker *c, const th_ast *ast, const th_ast *callee, 
     th_tir *object = tc_value(c, callee->kids[0]);
     ty t = tc_force(c, object->type);
     if (t == T_BAD) return check_all(c, ast, args, nargs);
-    if (c->types[t].kind == TH_KIND_STRUCT) {
+    if (c->types[t].kind == TH_KIND_STRUCT) { /* a field that holds a function */
         tc_fields(c, c->types[t].decl);
         if (tc_field_index(c->types[t].decl, callee->text) >= 0)
             return tc_call_value(c, ast, tc_member_of(c, callee, object, callee->text), args, nargs);

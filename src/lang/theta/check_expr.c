@@ -183,7 +183,7 @@ th_tir *tc_coerce(checker *c, th_tir *node, ty want, const th_ast *ast) {
     return adapt(c, node, tc_shallow(c, want), ast);
 }
 
-bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, ty *type) {
+bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, ty *type, bool variadic) {
     ty t = T_NEVER, all[256];
     uint32_t count = 0;
     bool literals = true, mixed = false;
@@ -203,6 +203,7 @@ bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, 
         else t = joined;
         literals &= is_literal(nodes[i]);
     }
+    if (mixed && !variadic) return false;
     if (mixed) t = tc_variant(c, all, count);
     for (uint32_t i = 0; i < n; i++) nodes[i] = tc_coerce(c, nodes[i], t, asts[i]);
     *type = t;
@@ -372,7 +373,8 @@ static th_tir *name(checker *c, const th_ast *ast, ty want) {
 /* ---- Fields and elements ------------------------------------------------------------------------------------ */
 
 static void no_field(checker *c, const th_ast *ast, ty t, th_view name) {
-    if (!tc_error(c, TH_E_REFERENCE, ast, "%s has no field `%.*s`", tc_text(c, t), V(name))) return;
+    th_ast tail = tc_tail(ast);
+    if (!tc_error(c, TH_E_REFERENCE, &tail, "%s has no field `%.*s`", tc_text(c, t), V(name))) return;
     const tdecl *d = c->types[t].decl;
     th_suggest s;
     th_suggest_init(&s, name);
@@ -539,12 +541,12 @@ static ty wanted_kind(checker *c, ty want, uint8_t kind) {
     return c->types[want].kind == kind ? want : T_NONE;
 }
 
-static void mixed_list(checker *c, const th_ast *ast, th_tir **kids, uint32_t n) {
+static void mixed_values(checker *c, const th_ast **asts, th_tir **kids, uint32_t n, const char *what) {
     for (uint32_t i = 1; i < n; i++) {
         ty a = tc_shallow(c, kids[0]->type), b = tc_shallow(c, kids[i]->type);
         if (a == b || tc_join(c, a, b) != NO_TYPE || literal_fits(kids[i], a)) continue;
-        if (!tc_error(c, TH_E_TYPE, ast->kids[i], "the elements of a list have one type: the first is %s, this one %s",
-                      tc_text(c, a), tc_text(c, b)))
+        if (!tc_error(c, TH_E_TYPE, asts[i], "the %s have one type: the first is %s, this one %s", what, tc_text(c, a),
+                      tc_text(c, b)))
             return;
         if (tc_is_number(a) && tc_is_number(b)) tc_hint(c, "convert one of them: `%s(...)`", tc_text(c, a));
         else tc_hint(c, "for several types write it with its type: `name<List<Variadic<...>>> = [...]`");
@@ -565,8 +567,8 @@ static th_tir *list_literal(checker *c, const th_ast *ast, ty want) {
         bad |= kids[i]->type == T_BAD;
     }
     if (bad) return tc_bad(c, ast);
-    if (element == T_NONE && n > 0 && !tc_join_nodes(c, kids, (const th_ast **)ast->kids, n, &element)) {
-        mixed_list(c, ast, kids, n);
+    if (element == T_NONE && n > 0 && !tc_join_nodes(c, kids, (const th_ast **)ast->kids, n, &element, false)) {
+        mixed_values(c, (const th_ast **)ast->kids, kids, n, "elements of a list");
         return tc_bad(c, ast);
     }
     if (element == T_NONE) element = tc_hole(c, false);
@@ -604,8 +606,8 @@ static th_tir *dict_literal(checker *c, const th_ast *ast, ty want) {
         if (values[i]->type == TH_TYPE_VOID) bad = mismatch(c, values[i], tc_hole(c, false), asts[i])->type == T_BAD;
     }
     if (bad) return tc_bad(c, ast);
-    if (infer && n > 0 && !tc_join_nodes(c, values, asts, n, &value)) {
-        tc_error(c, TH_E_TYPE, ast, "the values of a dict have one type; these are %s", tc_text(c, value));
+    if (infer && n > 0 && !tc_join_nodes(c, values, asts, n, &value, false)) {
+        mixed_values(c, asts, values, n, "values of a dict");
         return tc_bad(c, ast);
     }
     for (uint32_t i = 0; i < n; i++) kids[2 * i + 1] = values[i];
@@ -1128,7 +1130,7 @@ static th_tir *if_expr(checker *c, const th_ast *ast, ty want) {
         th_tir *both[2] = {then, otherwise};
         const th_ast *asts[2] = {ast->kids[1], other};
         type = want;
-        if (want == T_NONE || c->types[tc_shallow(c, want)].kind == K_HOLE) tc_join_nodes(c, both, asts, 2, &type);
+        if (want == T_NONE || c->types[tc_shallow(c, want)].kind == K_HOLE) tc_join_nodes(c, both, asts, 2, &type, true);
         then = both[0];
         otherwise = both[1];
     }
@@ -1137,7 +1139,7 @@ static th_tir *if_expr(checker *c, const th_ast *ast, ty want) {
     if (!otherwise && want != TH_TYPE_VOID && want != T_NONE && tc_kind(c, want) != K_HOLE) {
         if (tc_error(c, TH_E_TYPE, ast, "this `if` has no `else`, so it may give no value where %s is expected",
                      tc_text(c, want)))
-            tc_hint(c, "add an `else`, or a last expression after it");
+            tc_hint(c, "add an `else`, or a value after it");
         return tc_bad(c, ast);
     }
     return n;

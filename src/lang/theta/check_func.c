@@ -317,7 +317,7 @@ static void join_results(checker *c, inst *i, th_tir **body, const th_ast *ast) 
         asts[n] = ast;
     }
     ty joined = TH_TYPE_VOID;
-    if (n + with_body > 0) tc_join_nodes(c, nodes, asts, n + with_body, &joined);
+    if (n + with_body > 0) tc_join_nodes(c, nodes, asts, n + with_body, &joined, true);
     if (joined == T_NEVER) joined = TH_TYPE_VOID;
     for (uint32_t k = 0; k < n; k++)
         if (i->returns[k]->nkids) i->returns[k]->kids[0] = nodes[k];
@@ -343,7 +343,6 @@ static void missing_return(checker *c, inst *i, const th_tir *body, const th_ast
 void tc_check_instance(checker *c, inst *i) {
     if (i->state) return;
     i->state = 1;
-    struct table_scope *table = c->table;
     inst *cur = c->cur;
     file *file = c->file;
     scope *scope = c->scope;
@@ -352,7 +351,6 @@ void tc_check_instance(checker *c, inst *i) {
     c->cur = i;
     c->file = i->file;
     c->scope = i->scope;
-    c->table = NULL;
     if (!i->outer) c->facts = NULL;
     define_params(c, i);
     ty want = i->inferred ? T_NONE : i->result;
@@ -369,7 +367,6 @@ void tc_check_instance(checker *c, inst *i) {
     c->file = file;
     c->scope = scope;
     c->facts = facts;
-    c->table = table;
 }
 
 /* ---- Uses --------------------------------------------------------------------------------------------------- */
@@ -554,7 +551,7 @@ th_tir *tc_func_value(checker *c, func *funcs, ty want, const th_ast *ast) {
         tc_undo(c, mark);
     }
     if (expected != T_NONE)
-        tc_error(c, TH_E_TYPE, ast, "expected %s, but `%.*s` is (%s)", tc_text(c, expected), V(funcs->name),
+        tc_error(c, TH_E_TYPE, ast, "expected %s, but `%.*s` is %s", tc_text(c, expected), V(funcs->name),
                  tc_signature_text(c, funcs));
     return tc_bad(c, ast);
 }
@@ -573,7 +570,6 @@ static void check_global(checker *c, global *g, ty want) {
     file *file = c->file;
     scope *scope = c->scope;
     fact *facts = c->facts;
-    struct table_scope *table = c->table;
     g->init = tc_inst_new(c, NULL, g->file, th_view_of(tc_printf(c, "%.*s.%.*s", V(g->capsule->name), V(g->name))));
     g->init->tir->span = tc_span(g->file, g->ast);
     g->init->state = 2;
@@ -581,7 +577,6 @@ static void check_global(checker *c, global *g, ty want) {
     c->file = g->file;
     c->scope = g->capsule->scope;
     c->facts = NULL;
-    c->table = NULL;
     th_tir *n = value ? tc_expr(c, value, want) : tc_bad(c, g->ast);
     ty t = tc_zonk(c, want == T_NONE ? n->type : want);
     if (!value) tc_error(c, TH_E_REFERENCE, g->ast, "`%.*s` needs a value", V(g->name));
@@ -599,7 +594,6 @@ static void check_global(checker *c, global *g, ty want) {
     c->file = file;
     c->scope = scope;
     c->facts = facts;
-    c->table = table;
 }
 
 void tc_global(checker *c, global *g) {

@@ -746,7 +746,7 @@ th_tir *tc_match(checker *c, const th_ast *ast, ty want) {
         bodies[i] = arms[i].body;
         asts[i] = arms[i].ast;
     }
-    if (want == T_NONE || (want != TH_TYPE_VOID && tc_kind(c, want) == K_HOLE)) tc_join_nodes(c, bodies, asts, n, &type);
+    if (want == T_NONE || (want != TH_TYPE_VOID && tc_kind(c, want) == K_HOLE)) tc_join_nodes(c, bodies, asts, n, &type, true);
     for (uint32_t i = 0; i < n; i++) arms[i].body = bodies[i];
     if (type == T_NEVER || type == T_NONE) type = TH_TYPE_VOID;
     th_tir *made = all ? as_switch(c, ast, root, arms, n, type) : NULL;

@@ -353,7 +353,7 @@ th_status tc_check(checker *c, const th_source *source, const th_ast *ast, th_ti
     /* The one place an exhausted memory budget comes back to; see the head of check.h. */
     if (setjmp(c->no_memory)) c->status = TH_E_NOMEM;
     else check_whole(c, source, ast, out);
-    if (c->spec) th_spec_free(c->spec);
+    tc_drop_verbs(c);
     if (c->schema) th_schema_release(c->schema);
     return c->status;
 }

@@ -243,13 +243,16 @@ static void declare_member(checker *c, const th_ast *ast) {
 static void fill_capsule(checker *c, capsule *cap, const th_ast *ast, file *f) {
     scope *saved = c->scope;
     file *saved_file = c->file;
+    struct inst *cur = c->cur;
     cap->ast = ast;
     cap->file = f;
     c->scope = cap->scope;
     c->file = f;
+    c->cur = NULL; /* the prelude's are declared in the midst of a function that uses them */
     for (uint32_t i = 0; i < ast->nkids; i++) declare_member(c, ast->kids[i]);
     c->scope = saved;
     c->file = saved_file;
+    c->cur = cur;
 }
 
 static capsule *new_capsule(checker *c, th_view name, bool standard) {
@@ -358,8 +361,16 @@ sym *tc_member(checker *c, capsule *cap, th_view name) {
 
 /* ---- References --------------------------------------------------------------------------------------------- */
 
+/* The name behind the point of a MEMBER. */
+th_ast tc_tail(const th_ast *ast) {
+    th_ast tail = *ast;
+    if (ast->kind == TH_AST_MEMBER && ast->to >= ast->from + ast->text.len) tail.from = ast->to - (uint32_t)ast->text.len;
+    return tail;
+}
+
 static void no_member(checker *c, const th_ast *ast, capsule *cap) {
-    if (!tc_error(c, TH_E_REFERENCE, ast, "the capsule `%.*s` has no `%.*s`", V(cap->name), V(ast->text))) return;
+    th_ast tail = tc_tail(ast);
+    if (!tc_error(c, TH_E_REFERENCE, &tail, "the capsule `%.*s` has no `%.*s`", V(cap->name), V(ast->text))) return;
     th_suggest s;
     th_suggest_init(&s, ast->text);
     for (sym *m = cap->scope->syms; m; m = m->next) th_suggest_try(&s, m->name);
@@ -375,7 +386,8 @@ static ref enum_member(checker *c, const th_ast *ast, tdecl *d) {
     int64_t i = tc_field_index(d, ast->text);
     if (i >= 0) return (ref){.kind = REF_MEMBER_OF_ENUM, .member = i, .type = d->type};
     if (th_view_is(ast->text, "members")) return (ref){.kind = REF_MEMBER_OF_ENUM, .member = -1, .type = d->type};
-    if (tc_error(c, TH_E_REFERENCE, ast, "the enum `%.*s` has no member `%.*s`", V(d->name), V(ast->text))) {
+    th_ast tail = tc_tail(ast);
+    if (tc_error(c, TH_E_REFERENCE, &tail, "the enum `%.*s` has no member `%.*s`", V(d->name), V(ast->text))) {
         th_suggest s;
         th_suggest_init(&s, ast->text);
         for (uint32_t k = 0; k < d->nfields; k++) th_suggest_try(&s, d->fields[k].name);

@@ -675,7 +675,7 @@ static th_tir *try_catch(checker *c, const th_ast *ast, ty want) {
     if (want == T_NONE) {
         th_tir *both[2] = {body, handler};
         const th_ast *asts[2] = {ast->kids[0], handler_ast};
-        tc_join_nodes(c, both, asts, 2, &type);
+        tc_join_nodes(c, both, asts, 2, &type, true);
         body = both[0];
         handler = both[1];
         if (type == T_NEVER) type = TH_TYPE_VOID;

@@ -326,6 +326,7 @@ static const char *text_at(checker *c, ty t, uint32_t depth) {
     if (depth > MAX_TYPE_DEPTH) return "...";
     if (k.kind == K_HOLE && k.numeric) return "Number";
     if (k.kind == K_VAR) return k.numeric ? "Number" : tc_printf(c, "%.*s", V(k.name));
+    if (k.kind == K_GROUPED) return tc_printf(c, "grouped Table<%s>", text_at(c, k.args[0], depth + 1));
     if (k.decl) return tc_printf(c, "%.*s", V(k.decl->name));
     if (k.kind == TH_KIND_OPAQUE) return tc_printf(c, "%.*s", V(k.name));
     if (k.nargs == 0) return kind_text(k.kind);
@@ -425,6 +426,10 @@ th_type_id tc_final(checker *c, ty t) {
     case K_VAR: return TH_TYPE_VOID;
     case TH_KIND_STRUCT:
     case TH_KIND_ENUM: return final_decl(c, t);
+    case K_GROUPED: return tc_final(c, tc_table_of(c, k.args[0]));
+    case TH_KIND_TABLE: /* more columns than a struct has fields */
+        if (k.nargs && tc_kind(c, k.args[0]) == TH_KIND_STRUCT && c->types[tc_arg(c, t, 0)].decl->nfields > 255) k.nargs = 0;
+        break;
     default: break;
     }
     if (t < TH_TYPE_FIRST_FREE) return t;

@@ -34,6 +34,7 @@ typedef struct th_gen_vreg {
     bool shared;         /* a local that is assigned again: not to be written before all is read */
     bool builder;        /* may hold an open string builder (G3) */
     bool slot;           /* placed with its group */
+    bool fixed;          /* holds one value for all that is to come: a literal, a capture, what left a loop */
     uint32_t real;       /* register, or TH_GEN_NONE */
     uint32_t hint;       /* wished register, or TH_GEN_NONE */
     uint32_t start, end; /* life span in positions; start > end: never alive */
@@ -252,6 +253,7 @@ void th_gen_limit(th_gen *g, th_span span, const char *format, ...) TH_PRINTF(3,
 
 /* -- codegen_facts.c -- */
 void th_gen_learn(th_gen *g);
+void th_gen_learn_node(th_gen *g, const th_tir *node); /* of a tree made while lowering */
 const th_gen_fact *th_gen_fact_of(const th_gen *g, const th_tir *node);
 /* Sets in `bits` the locals that `node` sets, declarations included. */
 void th_gen_assigned(const th_tir *node, uint64_t *bits);

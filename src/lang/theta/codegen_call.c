@@ -124,7 +124,7 @@ static void place_argument(th_gen *g, th_gen_place *place, const th_local *param
     uint32_t v = th_gen_value(g, args[i], TH_GEN_NONE);
     bool later_sets = false;
     for (uint32_t k = i + 1; k < count; k++)
-        if (th_gen_fact_of(g, args[k])->flags & (TH_FACT_SETS | TH_FACT_WRITES_FIELDS)) later_sets = true;
+        if (th_gen_fact_of(g, args[k])->flags & TH_FACT_SETS) later_sets = true;
     if (parameter->assigned || v == TH_GEN_ZERO || g->vregs[v].builder || (later_sets && g->vregs[v].shared)) {
         uint32_t copy = th_gen_vreg_new(g, (th_class)g->vregs[v].cls);
         g->vregs[copy].shared = parameter->assigned;

@@ -48,7 +48,7 @@ uint32_t th_gen_kept(th_gen *g, const th_tir *node, uint32_t dest) {
 /* `v` is the value of an operand; what is evaluated after it may set the local that it is: then a copy is taken. */
 static uint32_t steady(th_gen *g, uint32_t v, const th_tir *later) {
     if (later == NULL || !g->vregs[v].shared) return v;
-    if (!(th_gen_fact_of(g, later)->flags & (TH_FACT_SETS | TH_FACT_WRITES_FIELDS))) return v;
+    if (!(th_gen_fact_of(g, later)->flags & TH_FACT_SETS)) return v;
     uint32_t copy = th_gen_vreg_new(g, (th_class)g->vregs[v].cls);
     th_gen_move(g, copy, v);
     return copy;
@@ -127,6 +127,7 @@ static uint32_t remember(th_gen *g, th_gen_loop *loop, th_gen_hoisted entry) {
         return entry.v;
     }
     *h = entry;
+    g->vregs[entry.v].fixed = true;
     h->next = loop->hoisted;
     loop->hoisted = h;
     g->hoisted++;
@@ -267,6 +268,7 @@ static void load_capture(th_gen *g, const th_local *local, th_gen_place *place) 
     const th_gen_local *facts = &g->scope->fn->locals[local->index];
     place->kind = facts->cell ? TH_PLACE_CELL : TH_PLACE_REG;
     place->v = facts->cell ? th_gen_vreg_new(g, TH_CLASS_PTR) : th_gen_vreg_new(g, th_gen_class(g, local->type));
+    g->vregs[place->v].fixed = true;
     place_saved saved = {g->cursor, g->loop, g->span};
     g->cursor = g->entry->prev;
     th_gen_emit(g, TH_OP_LDCAP, place->v, local->index - g->scope->fn->tir->nparams, 0);
@@ -399,6 +401,76 @@ static bool is_neutral(uint8_t op, int64_t c) {
                       op == TH_TIR_BOR || op == TH_TIR_BXOR);
 }
 
+static bool mentions(const th_tir *node, const th_local *local) {
+    if (node->kind == TH_TIR_LOCAL && node->local == local) return true;
+    for (uint32_t i = 0; i < node->nkids; i++)
+        if (node->kids[i] != NULL && mentions(node->kids[i], local)) return true;
+    return false;
+}
+
+/* Whether `dest` may be written before `later` is evaluated. */
+static bool may_write_early(const th_gen *g, uint32_t dest, const th_tir *later) {
+    if (dest == TH_GEN_NONE || !g->vregs[dest].shared) return true;
+    const th_local *local = g->vregs[dest].local;
+    return local != NULL && g->scope->outer == NULL && g->guard == NULL && !mentions(later, local);
+}
+
+static bool is_product(const th_gen *g, const th_tir *node, th_type_id type) {
+    th_tir lit;
+    return node->kind == TH_TIR_BINARY && node->op == TH_TIR_MUL && node->type == type && !th_gen_fold(g, node, &lit);
+}
+
+static bool is_register_of(const th_gen *g, const th_tir *node, uint32_t v) {
+    if (node->kind != TH_TIR_LOCAL || v == TH_GEN_NONE) return false;
+    const th_gen_place *place = &g->scope->places[node->local->index];
+    return place->kind == TH_PLACE_REG && place->v == v;
+}
+
+/* The left operand of `x + a * b`, if it can take the sum in place: the destination itself, or a value that nobody else
+** has. TH_GEN_NONE: it cannot; then *plain is what was evaluated of it, or TH_GEN_NONE. */
+static uint32_t accumulator(th_gen *g, const th_tir *k0, const th_tir *product, uint32_t dest, uint32_t *plain) {
+    th_tir lit;
+    *plain = TH_GEN_NONE;
+    if (hoist(g, product, TH_GEN_NONE) != TH_GEN_NONE) return TH_GEN_NONE;
+    if (is_register_of(g, k0, dest)) return th_gen_fact_of(g, product)->flags & TH_FACT_SETS ? TH_GEN_NONE : dest;
+    if (k0->kind == TH_TIR_LOCAL || th_gen_fold(g, k0, &lit)) return TH_GEN_NONE;
+    uint32_t wish = may_write_early(g, dest, product) ? dest : TH_GEN_NONE;
+    size_t before = g->nvregs;
+    uint32_t v = th_gen_value(g, k0, wish);
+    const th_gen_vreg *r = &g->vregs[v];
+    if (v != TH_GEN_ZERO && (v == wish || (v >= before && !r->fixed && !r->shared && r->local == NULL))) return v;
+    *plain = v;
+    return TH_GEN_NONE;
+}
+
+/* Sums and differences with a product on the right: one instruction that adds in place, or the usual two. */
+static uint32_t with_product(th_gen *g, const th_tir *node, uint32_t dest) {
+    const th_tir *k0 = node->kids[0], *k1 = node->kids[1];
+    bool floats = node->type == TH_TYPE_F64;
+    if ((!floats && node->type != TH_TYPE_I64) || (node->op != TH_TIR_ADD && (node->op != TH_TIR_SUB || !floats)))
+        return TH_GEN_NONE;
+    if (node->op == TH_TIR_ADD && is_product(g, k0, node->type) && is_register_of(g, k1, dest)) {
+        const th_tir *swap = k0;
+        k0 = k1;
+        k1 = swap;
+    }
+    if (!is_product(g, k1, node->type)) return TH_GEN_NONE;
+    uint32_t plain, a, b, sum = accumulator(g, k0, k1, dest, &plain);
+    if (sum == TH_GEN_NONE && plain == TH_GEN_NONE) return TH_GEN_NONE;
+    if (sum != TH_GEN_NONE) {
+        operands(g, k1->kids[0], k1->kids[1], &a, &b);
+        at(g, node);
+        th_gen_emit(g, !floats ? TH_OP_MADD : node->op == TH_TIR_ADD ? TH_OP_FMADD : TH_OP_FMSUB, sum, a, b);
+        return sum;
+    }
+    a = steady(g, plain, k1);
+    b = th_gen_value(g, k1, TH_GEN_NONE);
+    uint32_t d = th_gen_dest(g, dest, class_of(g, node));
+    at(g, node);
+    th_gen_emit(g, !floats ? TH_OP_ADD : node->op == TH_TIR_ADD ? TH_OP_FADD : TH_OP_FSUB, d, a, b);
+    return d;
+}
+
 /* An integer operation on 64 bits; `dest` has class i64. */
 static uint32_t wide_arithmetic(th_gen *g, const th_tir *node, uint32_t dest) {
     const th_tir *k0 = node->kids[0], *k1 = node->kids[1];
@@ -411,6 +483,13 @@ static uint32_t wide_arithmetic(th_gen *g, const th_tir *node, uint32_t dest) {
     }
     if (small_literal(g, k1, &c)) {
         if (is_neutral(node->op, c) && class_of(g, node) == TH_CLASS_I64) return th_gen_value(g, k0, dest);
+        if ((node->op == TH_TIR_DIV || node->op == TH_TIR_REM) && c >= 2 && c <= INT32_MAX) {
+            uint32_t a = th_gen_value(g, k0, TH_GEN_NONE);
+            uint32_t d = th_gen_dest(g, dest, TH_CLASS_I64);
+            at(g, node);
+            th_gen_emit_word(g, node->op == TH_TIR_DIV ? TH_OP_DIVK : TH_OP_REMK, d, a, 0, add_i64(g, c));
+            return d;
+        }
         if (immediate_form(node->op, c, &op, &imm)) {
             uint32_t a = th_gen_value(g, k0, TH_GEN_NONE);
             uint32_t d = th_gen_dest(g, dest, TH_CLASS_I64);
@@ -1103,10 +1182,40 @@ static uint32_t join_strings(th_gen *g, const th_tir *node, uint32_t dest) {
 
 /* ---- Any value ---------------------------------------------------------------------------------------------- */
 
+/* x + a + b in a loop that changes x: x + (a + b), so that less hangs on x from round to round, and a + b may leave the
+** loop. Integers only: they wrap, so that the sum is the same. */
+static const th_tir *regrouped(th_gen *g, const th_tir *node) {
+    const th_tir *left = node->kids[0];
+    if (g->loop == NULL || g->loop->assigned == NULL || g->scope->outer != NULL || node->op != TH_TIR_ADD ||
+        node->type != TH_TYPE_I64 || left->kind != TH_TIR_BINARY || left->op != TH_TIR_ADD ||
+        left->kids[0]->kind != TH_TIR_LOCAL)
+        return node;
+    uint32_t x = left->kids[0]->local->index;
+    if (!(g->loop->assigned[x >> 6] >> (x & 63) & 1)) return node;
+    if (!(th_gen_fact_of(g, node)->flags & TH_FACT_MOVABLE)) return node;
+    th_tir *sum = th_arena_copy(g->arena, left, sizeof *sum), *whole = th_arena_copy(g->arena, node, sizeof *whole);
+    th_tir **kids = th_arena_new(g->arena, 4 * sizeof *kids);
+    if (sum == NULL || whole == NULL || kids == NULL) {
+        th_gen_fail(g, TH_E_NOMEM);
+        return node;
+    }
+    kids[0] = left->kids[1];
+    kids[1] = node->kids[1];
+    kids[2] = left->kids[0];
+    kids[3] = sum;
+    sum->kids = kids;
+    whole->kids = kids + 2;
+    th_gen_learn_node(g, whole);
+    return whole;
+}
+
 static uint32_t binary(th_gen *g, const th_tir *node, uint32_t dest) {
     if (node->op >= TH_TIR_EQ) return compare(g, node, dest, false);
     th_class cls = class_of(g, node);
+    node = regrouped(g, node);
     if (cls == TH_CLASS_STRING) return join_strings(g, node, dest);
+    uint32_t v = with_product(g, node, dest);
+    if (v != TH_GEN_NONE) return v;
     return is_int(cls) ? int_arithmetic(g, node, dest) : float_arithmetic(g, node, dest);
 }
 

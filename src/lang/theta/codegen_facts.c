@@ -402,8 +402,11 @@ static uint16_t own_flags(const th_gen *g, th_gen_function *fn, const th_tir *n,
     case TH_TIR_LEN: *movable = true; return TH_FACT_READS;
     case TH_TIR_LET: return fn->locals[n->local->index].cell ? TH_FACT_TRAPS | TH_FACT_GARBAGE : 0;
     case TH_TIR_SET: return TH_FACT_SETS | (fn->locals[n->local->index].cell ? TH_FACT_TRAPS : 0);
-    case TH_TIR_FIELD_SET:
-        return TH_FACT_WRITES_FIELDS | (th_gen_is_pointer(th_gen_class(g, n->kids[1]->type)) ? TH_FACT_TRAPS : 0);
+    case TH_TIR_FIELD_SET: {
+        bool in_registers = n->kids[0]->kind == TH_TIR_LOCAL && fn->locals[n->kids[0]->local->index].scalars;
+        bool pointer = th_gen_is_pointer(th_gen_class(g, n->kids[1]->type));
+        return TH_FACT_WRITES_FIELDS | (in_registers ? TH_FACT_SETS : pointer ? TH_FACT_TRAPS : 0);
+    }
     case TH_TIR_LIST_PUSH:
     case TH_TIR_LIST_POP:
     case TH_TIR_DICT_SET: return TH_FACT_TRAPS | TH_FACT_WRITES_LENGTHS;
@@ -476,6 +479,8 @@ static th_gen_fact learn(th_gen *g, th_gen_function *fn, const th_tir *n) {
     put_fact(g, fact);
     return fact;
 }
+
+void th_gen_learn_node(th_gen *g, const th_tir *node) { learn(g, g->fn, node); }
 
 /* Whether a call of function `self` stands where its value is the function's own. */
 static bool calls_itself_last(const th_tir *n, uint32_t self) {

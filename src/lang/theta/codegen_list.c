@@ -279,6 +279,59 @@ static void simplify_jumps(th_gen *g) {
     }
 }
 
+/* The number that a register holds at `ins`, when its block says so shortly before. */
+static bool holds_literal(const th_gen_ins *ins, uint32_t v, int64_t *value) {
+    if (v == TH_GEN_ZERO) {
+        *value = 0;
+        return true;
+    }
+    int steps = 0;
+    for (const th_gen_ins *at = ins->prev; at != NULL && steps < 40; at = at->prev, steps++) {
+        if (at->op == TH_GEN_LABEL) return false;
+        if (at->op < TH_OP_COUNT && (th_ops[at->op].flags & TH_OPF_END)) return false;
+        if (th_gen_writes(at) != v) continue; /* a branch not taken changes nothing */
+        *value = (int16_t)at->b;
+        return at->op == TH_OP_LDI;
+    }
+    return false;
+}
+
+/* Whether a comparison of literals branches: 1, 0, or -1 when it is not known. */
+static int known_branch(const th_gen_ins *ins) {
+    int64_t x, y;
+    switch (ins->op) {
+    case TH_OP_JEQI:
+    case TH_OP_JNEI:
+    case TH_OP_JLTI:
+    case TH_OP_JLEI:
+    case TH_OP_JGTI:
+    case TH_OP_JGEI: break;
+    default: return -1;
+    }
+    if (!holds_literal(ins, ins->a, &x)) return -1;
+    y = (int32_t)ins->b;
+    switch (ins->op) {
+    case TH_OP_JEQI: return x == y;
+    case TH_OP_JNEI: return x != y;
+    case TH_OP_JLTI: return x < y;
+    case TH_OP_JLEI: return x <= y;
+    case TH_OP_JGTI: return x > y;
+    default: return x >= y;
+    }
+}
+
+/* The test before a loop that starts at a literal. */
+static void decide_branches(th_gen *g) {
+    for (th_gen_ins *ins = g->first, *next; ins != NULL; ins = next) {
+        next = ins->next;
+        int known = known_branch(ins);
+        if (known == 0) th_gen_unlink(g, ins);
+        if (known != 1) continue;
+        ins->op = TH_OP_JMP;
+        ins->a = ins->b = 0;
+    }
+}
+
 static void count_references(th_gen *g) {
     for (th_gen_ins *ins = g->first; ins != NULL; ins = ins->next)
         if (ins->op == TH_GEN_LABEL) ins->label->refs = 0;
@@ -295,6 +348,7 @@ static void count_references(th_gen *g) {
 }
 
 void th_gen_tidy(th_gen *g) {
+    decide_branches(g);
     for (int round = 0; round < 2 && g->status == TH_OK; round++) {
         thread_jumps(g);
         drop_unreached(g);

@@ -645,7 +645,7 @@ static th_op store_op(const th_gen *g, th_type_id element) {
 }
 
 static uint32_t held(th_gen *g, uint32_t v, const th_tir *later) {
-    bool sets = th_gen_fact_of(g, later)->flags & (TH_FACT_SETS | TH_FACT_WRITES_FIELDS);
+    bool sets = th_gen_fact_of(g, later)->flags & TH_FACT_SETS;
     if (!g->vregs[v].shared || !sets) return v;
     uint32_t copy = th_gen_vreg_new(g, (th_class)g->vregs[v].cls);
     th_gen_move(g, copy, v);

@@ -211,6 +211,23 @@ static void lex_name(lexer *lx) {
     if (!lx->nomem) lx->out->items[lx->out->count - 1].word = (uint8_t)word_of(lx->text + from, lx->at - from);
 }
 
+/* A name in backticks: any text of one line, for columns and fields whose names are no words. It has no escapes. */
+static void lex_quoted_name(lexer *lx) {
+    uint32_t from = lx->at++;
+    while ((peek(lx, 0) >= ' ' || peek(lx, 0) == '\t') && peek(lx, 0) != '`') lx->at++;
+    bool closed = peek(lx, 0) == '`', empty = lx->at == from + 1;
+    if (closed) lx->at++;
+    if (closed && !empty) {
+        emit(lx, TH_TOKEN_NAME, from);
+        return;
+    }
+    if (!closed) lx->at = from + 1;
+    fail(lx, from, lx->at, closed ? "a name in backticks is not empty" : "this name is never closed",
+         "strings are written with single quotes: 'text'");
+    if (!closed) skip_line(lx);
+    emit(lx, TH_TOKEN_BAD, from);
+}
+
 static bool is_hex(int c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 static bool is_bit(int c) { return c == '0' || c == '1'; }
 
@@ -636,7 +653,9 @@ static void lex_token(lexer *lx) {
         lex_name(lx);
     else if (c == '\'')
         lex_string(lx);
-    else if (c == '"' || c == '`')
+    else if (c == '`')
+        lex_quoted_name(lx);
+    else if (c == '"')
         lex_foreign_string(lx);
     else if (c == ':')
         lex_colon(lx);

@@ -13,6 +13,8 @@ enum { MAX_NESTING = 2 * TH_AST_MAX_DEPTH };
 /* ---- Cursor ------------------------------------------------------------------------------------------------- */
 
 th_view th_token_view(const th_parser *p, const th_token *t) {
+    if (t->kind == TH_TOKEN_NAME && p->text[t->from] == '`') /* a name in backticks */
+        return (th_view){p->text + t->from + 1, th_token_end(t) - t->from - 2};
     return (th_view){p->text + t->from, th_token_end(t) - t->from};
 }
 

@@ -1,0 +1,47 @@
+# The tests of the command (tests/cli), the examples in C, and theta.h as a C++ header.
+# SPDX-License-Identifier: Apache-2.0
+
+# Examples: each is compiled as an embedder would, and says what it always says; under valgrind too, where there is one.
+function(th_example name expected)
+  add_executable(example_${name} ${CMAKE_SOURCE_DIR}/examples/${name}.c)
+  target_include_directories(example_${name} PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(example_${name} PRIVATE theta_static ${THETA_LIBRARIES})
+  target_link_options(example_${name} PRIVATE -s) # valgrind cannot read the debug information of every compiler
+  add_test(NAME example/${name} COMMAND example_${name})
+  set_tests_properties(example/${name} PROPERTIES PASS_REGULAR_EXPRESSION "${expected}" TIMEOUT 60)
+  find_program(VALGRIND valgrind)
+  if(VALGRIND AND NOT THETA_SANITIZE)
+    add_test(NAME example/${name}_valgrind
+      COMMAND ${VALGRIND} --quiet --leak-check=full --error-exitcode=9 $<TARGET_FILE:example_${name}>)
+    set_tests_properties(example/${name}_valgrind PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+
+th_example(embed "^the fee is 0\\.80\n$")
+th_example(embed_table "^Host\\.threshold\\('EUR'\\) is asked for\nshop 1: 110\\.00\nshop 2: 20\\.50\nshop 3: 8\\.00\n$")
+
+include(CheckLanguage)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+  enable_language(CXX)
+  add_library(header_cpp OBJECT ${CMAKE_SOURCE_DIR}/tests/cli/header.cpp)
+  set_target_properties(header_cpp PROPERTIES CXX_STANDARD 11 CXX_EXTENSIONS OFF)
+  target_compile_options(header_cpp PRIVATE -Wall -Wextra -Wpedantic -Werror)
+  target_include_directories(header_cpp PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  if(NOT THETA_SANITIZE AND NOT THETA_FUZZ) # the two compilers' sanitizers do not mix
+    add_executable(test_header_cpp $<TARGET_OBJECTS:header_cpp>)
+    target_link_libraries(test_header_cpp PRIVATE theta_static ${THETA_LIBRARIES})
+    add_test(NAME cli/header_cpp COMMAND test_header_cpp)
+  endif()
+endif()
+
+if(Python3_FOUND)
+  file(GLOB cli_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/test_*.py)
+  foreach(test ${cli_tests})
+    get_filename_component(name ${test} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    add_test(NAME cli/${name} COMMAND ${Python3_EXECUTABLE} ${test} --theta $<TARGET_FILE:theta>
+      $<$<BOOL:${THETA_SANITIZE}>:--slow>)
+    set_tests_properties(cli/${name} PROPERTIES TIMEOUT 900)
+  endforeach()
+endif()
