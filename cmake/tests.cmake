@@ -88,6 +88,19 @@ function(th_document_tests)
   endforeach()
 endfunction()
 
+# The C in the documents: compiled, and the whole programs linked with libtheta and run.
+if(Python3_FOUND AND TARGET theta_static)
+  string(REPLACE ";" " " theta_libs "${SODIUM_LDFLAGS} ${UTF8PROC_LDFLAGS} -lpthread -lm")
+  set(theta_c_flags "-g")
+  if(THETA_SANITIZE)
+    set(theta_c_flags "-g -fsanitize=address,undefined")
+  endif()
+  add_test(NAME docs/c COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/check-c --cc ${CMAKE_C_COMPILER}
+    --flags ${theta_c_flags} --library $<TARGET_FILE:theta_static> --libs ${theta_libs}
+    ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/EMBEDDING.md)
+  set_tests_properties(docs/c PROPERTIES TIMEOUT 300)
+endif()
+
 if(Python3_FOUND)
   add_test(NAME layers COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/check-layers ${CMAKE_SOURCE_DIR})
   add_test(NAME instructions COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/gen-instructions --check)

@@ -10,8 +10,8 @@
 #define TH_STATUS(name, number, text) _Static_assert((int)THETA_##name == (int)TH_##name, "one number for " #name);
 #include "base/status.def"
 #undef TH_STATUS
-_Static_assert(THETA_ALLOW_FS == TH_BUILTIN_FS && THETA_ALLOW_NET == TH_BUILTIN_NET &&
-                   THETA_ALLOW_CLOCK == TH_BUILTIN_CLOCK,
+_Static_assert((int)THETA_ALLOW_FS == (int)TH_BUILTIN_FS && (int)THETA_ALLOW_NET == (int)TH_BUILTIN_NET &&
+                   (int)THETA_ALLOW_CLOCK == (int)TH_BUILTIN_CLOCK,
                "capabilities have one numbering");
 
 int32_t theta_version(void) { return THETA_VERSION; }

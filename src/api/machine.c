@@ -171,7 +171,7 @@ static theta_status start(theta_machine *m, th_type_id type, const th_fn *fn, co
 
 theta_status theta_start(theta_machine *m, const char *function, const theta_value *args, size_t nargs,
                          theta_error *err) {
-    const th_fn *fn;
+    const th_fn *fn = NULL;
     if (err) err->code = THETA_OK;
     theta_status status = find_function(m, function, &fn, err);
     return status == THETA_OK ? start(m, th_fn_type(fn), fn, NULL, args, nargs, err) : status;

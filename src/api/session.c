@@ -27,9 +27,10 @@ struct theta_session {
     th_arena kept;   /* their texts */
     th_buf document; /* every input so far, line by line: what errors quote */
     place document_end;
-    uint32_t line;   /* where the next input begins */
+    uint32_t line; /* where the next input begins */
     uint32_t trials;
-    th_buf type_text; /* of the last outer name asked for */
+    th_arena pieces; /* texts of rewritten pieces, during one input */
+    th_arena texts;  /* what one compilation is told */
     th_files files;
 };
 
@@ -42,7 +43,8 @@ theta_status theta_session_new(theta_machine *machine, theta_session **out, thet
     session->document_end = (place){1, 1};
     th_arena_init(&session->kept, mem);
     th_buf_init(&session->document, mem);
-    th_buf_init(&session->type_text, mem);
+    th_arena_init(&session->texts, mem);
+    th_arena_init(&session->pieces, mem);
     session->files.mem = mem;
     th_arena_init(&session->files.arena, mem);
     *out = session;
@@ -55,7 +57,8 @@ void theta_session_free(theta_session *session) {
     th_mem_free(mem, session->definitions, session->capacity * sizeof *session->definitions);
     th_arena_clear(&session->kept);
     th_buf_clear(&session->document);
-    th_buf_clear(&session->type_text);
+    th_arena_clear(&session->texts);
+    th_arena_clear(&session->pieces);
     th_arena_clear(&session->files.arena);
     th_mem_free(mem, session, sizeof *session);
 }
@@ -91,10 +94,13 @@ static bool outer_type(void *user, th_view name, th_view *type) {
     theta_session *session = user;
     th_type_id id;
     if (!th_machine_lookup(session->machine->machine, name, &id, NULL)) return false;
-    session->type_text.len = 0;
-    th_type_print(th_machine_types(session->machine->machine), id, &session->type_text);
-    *type = (th_view){session->type_text.data, session->type_text.len};
-    return !session->type_text.failed;
+    th_buf printed;
+    th_buf_init(&printed, session->texts.mem);
+    th_type_print(th_machine_types(session->machine->machine), id, &printed);
+    const char *text = printed.failed ? NULL : th_arena_text(&session->texts, printed.data, printed.len);
+    *type = (th_view){text, text ? printed.len : 0};
+    th_buf_clear(&printed);
+    return text != NULL;
 }
 
 static th_status outer_link(void *user, th_view name, const char *from, const char **path, const char **text,
@@ -191,6 +197,7 @@ static th_status attempt(theta_session *session, const piece *p, bool color, th_
     th_buf_clear(&text);
     th_diags_clear(&diags);
     th_arena_clear(&arena);
+    th_arena_clear(&session->texts);
     return status;
 }
 
@@ -366,7 +373,7 @@ static theta_status evaluate(theta_session *session, const piece *p, th_view nam
 
 /* `x += 2` and `x++` on a name of the session: a new value of it. */
 static theta_status change(theta_session *session, const input *in, const th_ast *node, theta_value *result) {
-    th_arena *arena = &session->files.arena;
+    th_arena *arena = &session->pieces;
     piece p = piece_of(in, node);
     const th_ast *target = node->kids[0];
     const char *op = th_token_text(node->op);
@@ -386,7 +393,7 @@ static theta_status change(theta_session *session, const input *in, const th_ast
 
 /* The names a pattern binds, each its own piece: the value is computed once and taken apart as often. */
 static theta_status bind_names(theta_session *session, const input *in, const th_ast *node, const th_ast *pattern) {
-    th_arena *arena = &session->files.arena;
+    th_arena *arena = &session->pieces;
     theta_value ignored;
     th_view names = {0};
     if (pattern->kind == TH_AST_BIND || pattern->kind == TH_AST_REST ||

@@ -17,6 +17,7 @@
 #define TH_LIKELY(x)     __builtin_expect(!!(x), 1)
 #define TH_UNLIKELY(x)   __builtin_expect(!!(x), 0)
 #define TH_CHECKED       __attribute__((warn_unused_result))
+#define TH_IGNORE(status) do { if (status) {} } while (0) /* of a TH_CHECKED call, where failing changes nothing */
 #define TH_PRINTF(f, a)  __attribute__((format(printf, f, a)))
 #define TH_NOINLINE      __attribute__((noinline))
 #define TH_COUNT(array)  (sizeof(array) / sizeof((array)[0]))

@@ -103,6 +103,7 @@ bool stderr_has_color(void); /* a terminal, and NO_COLOR is not set */
 
 /* Both tell what went wrong. `text` is freed with free. */
 bool read_whole(const char *path, char **text, size_t *len);
+bool read_quietly(const char *path, char **text, size_t *len); /* on failure errno says why */
 bool write_whole(const char *path, const void *bytes, size_t len); /* replaces a file as one step */
 bool has_extension(const char *path, const char *const *extensions); /* ends with NULL */
 
@@ -129,6 +130,7 @@ typedef struct job {
     profile *profile;      /* NULL: not asked for */
     char *source;          /* the text compiled, when the job read it; owned */
     size_t source_len;
+    int64_t fuel_before;   /* used when the run began, or went on */
 } job;
 
 bool job_open(job *j, const options *o, const char *name); /* the engine */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 bool job_open(job *j, const options *o, const char *name) {
     theta_error err = {0};
@@ -29,9 +30,21 @@ void job_close(job *j) {
 
 /* ---- Errors ------------------------------------------------------------------------------------------------- */
 
+/* The file itself, when it is one and no program holds its text. */
+static bool read_source(job *j, const char *file) {
+    struct stat info;
+    char *text;
+    size_t len;
+    if (stat(file, &info) != 0 || !S_ISREG(info.st_mode) || !read_quietly(file, &text, &len)) return false;
+    free(j->source);
+    j->source = text;
+    j->source_len = len;
+    return true;
+}
+
 static bool find_source(job *j, const char *file, const char **text, size_t *len) {
     if (j->machine && theta_machine_source(j->machine, file, text, len)) return true;
-    if (!j->source || strcmp(file, j->name) != 0) return false;
+    if (!(j->source && strcmp(file, j->name) == 0) && !read_source(j, file)) return false;
     *text = j->source;
     *len = j->source_len;
     return true;
@@ -56,8 +69,10 @@ void job_error(job *j, const theta_error *err) {
         theta_text_free(&rendered);
     } else {
         const char *kind = theta_status_text(err->code);
-        if (strncmp(err->message, kind, strlen(kind)) == 0) complain("error: %s", err->message);
-        else complain("error: %s%s%s", kind, err->message[0] ? ": " : "", err->message);
+        if (strncmp(err->message, kind, strlen(kind)) == 0)
+            complain("error: %s", err->message);
+        else
+            complain("error: %s%s%s", kind, err->message[0] ? ": " : "", err->message);
     }
     tell_trace(j);
 }
@@ -135,7 +150,7 @@ static bool trace_step(job *j, char *last, size_t room) {
         memcpy(last, trace.data, len + 1);
     }
     theta_text_free(&trace);
-    if (j->o->fuel >= 0 && theta_machine_fuel_used(j->machine) > j->o->fuel) return false;
+    if (j->o->fuel >= 0 && theta_machine_fuel_used(j->machine) - j->fuel_before > j->o->fuel) return false;
     theta_machine_add_fuel(j->machine, 1);
     return true;
 }
@@ -144,6 +159,7 @@ static bool trace_step(job *j, char *last, size_t room) {
 static theta_state drive(job *j) {
     char last[512] = "";
     double began = clock_seconds();
+    j->fuel_before = theta_machine_fuel_used(j->machine);
     for (;;) {
         theta_state state = theta_run(j->machine);
         if (state != THETA_SUSPENDED) return state;

@@ -188,6 +188,7 @@ static int read_char(EditLine *edit, wchar_t *out) {
         ssize_t n = read(STDIN_FILENO, &byte, 1);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return (int)n;
+        if (byte == 0) continue; /* a Ctrl-D typed while nothing was read arrives so */
         size_t used = mbrtowc(out, &byte, 1, &l->state);
         if (used == (size_t)-2) continue;
         if (used == (size_t)-1) {

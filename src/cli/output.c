@@ -132,12 +132,19 @@ static bool read_fd(int fd, char **text, size_t *len) {
     return false;
 }
 
-bool read_whole(const char *path, char **text, size_t *len) {
+bool read_quietly(const char *path, char **text, size_t *len) {
     bool standard = strcmp(path, "-") == 0;
     int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     bool done = fd >= 0 && read_fd(fd, text, len);
-    if (!done) complain("cannot read '%s': %s", path, strerror(errno));
+    int error = errno;
     if (fd >= 0 && !standard) close(fd);
+    errno = error;
+    return done;
+}
+
+bool read_whole(const char *path, char **text, size_t *len) {
+    bool done = read_quietly(path, text, len);
+    if (!done) complain("cannot read '%s': %s", path, strerror(errno));
     return done;
 }
 

@@ -111,12 +111,24 @@ static int run_main(job *j, const char *const *args, size_t nargs) {
     return STATUS_FAILED;
 }
 
+/* A program sees texts, and those are UTF-8. */
+static bool are_texts(job *j, const char *const *args, size_t nargs) {
+    theta_value ignored;
+    for (size_t i = 0; i < nargs; i++) {
+        if (theta_string(j->machine, args[i], strlen(args[i]), &ignored) == THETA_OK) continue;
+        complain("argument %zu of the program is not UTF-8", i + 1);
+        return false;
+    }
+    return true;
+}
+
 int run_command(const options *o) {
     job j;
     int status = STATUS_FAILED;
     const char *const *args = (const char *const *)o->words + 1;
     if (!job_open(&j, o, o->words[0])) return STATUS_FAILED;
-    if (job_compile_file(&j, o->words[0], false) && job_machine(&j, args, o->nwords - 1))
+    if (job_compile_file(&j, o->words[0], false) && job_machine(&j, args, o->nwords - 1) &&
+        are_texts(&j, args, o->nwords - 1))
         status = run_main(&j, args, o->nwords - 1);
     job_close(&j);
     return status;
@@ -140,7 +152,9 @@ static int resume(job *j) {
 int resume_command(const options *o) {
     job j;
     int status = STATUS_FAILED;
-    if (!job_open(&j, o, o->words[0])) return STATUS_FAILED;
+    options changed = *o;
+    if (changed.fuel < 0) changed.fuel = INT64_MAX / 4; /* -1 would mean what the state has left */
+    if (!job_open(&j, &changed, o->words[0])) return STATUS_FAILED;
     if (job_machine(&j, (const char *const *)o->words + 1, o->nwords - 1)) status = resume(&j);
     job_close(&j);
     return status;

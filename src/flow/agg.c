@@ -1,8 +1,8 @@
 /*
 ** agg.c - aggregate: rows grouped by their keys, and a column of state for each aggregate; distinct.
-** The state of an aggregate is arrays indexed by the number of a group, so that each is updated in one loop over the rows
-** of a batch. Sums of integers are kept in 128 bits and cannot go wrong before the end; sums of floats carry the part that
-** rounding loses (Knuth's TwoSum); variances are Welford's. A median keeps all its values.
+** The state of an aggregate is arrays indexed by the number of a group, so that each is updated in one loop over the
+** rows of a batch. Sums of integers are kept in 128 bits and cannot go wrong before the end; sums of floats carry the
+** part that rounding loses (Knuth's TwoSum); variances are Welford's. A median keeps all its values.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include <math.h>
@@ -333,7 +333,7 @@ static inline void swap(int64_t *a, int64_t *b) {
     *b = x;
 }
 
-/* Puts the k-th smallest of x[0 .. n-1] at x[k], none greater before it. Pivots are drawn by lot, so that no data is bad. */
+/* Puts the k-th smallest of x[0 .. n-1] at x[k], none greater before it. Pivots are drawn by lot: no data is bad. */
 static void select_kth(int64_t *x, size_t n, size_t k) {
     uint64_t lot = 0x9e3779b97f4a7c15u ^ n;
     size_t lo = 0, hi = n;

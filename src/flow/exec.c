@@ -222,7 +222,7 @@ th_exec_step th_exec_step_once(th_exec *exec, th_batch **out, th_error *err) {
     for (int i = 0; i < STEPS; i++) {
         if (exec->depth == 0) return TH_EXEC_DONE;
         th_operator *op = exec->stack[exec->depth - 1];
-        if (op->batch && op->calls_done < op->ncalls) {
+        if (op->batch && op->calls_done < op->ncalls && op->want == 0) { /* calls are bound to the first input */
             call_step calls = next_call(exec, op);
             if (calls == CALLS_CALL) return TH_EXEC_CALL;
             if (calls == CALLS_FAILED) goto failed;

@@ -1,7 +1,7 @@
 /*
 ** join.c - join by equal keys: the right input is kept and its rows chained by key, then the left input streams by.
-** Rows come in the order of the left input, and those that match one left row in the order of the right input. A null key
-** matches nothing. Invariant: chains hold numbers of right rows plus one, and 0 ends a chain.
+** Rows come in the order of the left input, and those that match one left row in the order of the right input. A null
+** key matches nothing. Invariant: chains hold numbers of right rows plus one, and 0 ends a chain.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "flow/flow_int.h"

@@ -1,10 +1,11 @@
 /*
 ** keys.c - numbers equal key rows: a hash table from keys to groups, groups counted in order of first appearance.
-** One key that is a number is a word (floats by their bits, with one NaN and one zero), one text is its bytes, and several
-** keys are written as the bytes of a row: for each a byte, 0 for null, else 1 and then 8 bytes, or a length and text.
-** Invariants: 1. a slot of the index holds a group's number plus one, and 0 is a free slot. 2. At least half the slots are
-** free. 3. The null group of a single key is not in the index. 4. Rows are taken a chunk at a time: all hashes first, so
-** that the slots are on their way from memory when they are looked at.
+** One key that is a number is a word (floats by their bits, with one NaN and one zero), one text is its bytes, and
+** several keys are written as the bytes of a row: for each a byte, 0 for null, else 1 and then 8 bytes, or a length and
+** text.
+** Invariants: 1. a slot of the index holds a group's number plus one, and 0 is a free slot. 2. At least half the slots
+** are free. 3. The null group of a single key is not in the index. 4. Rows are taken a chunk at a time: all hashes
+** first, so that the slots are on their way from memory when they are looked at.
 ** The hash is seeded, so that nobody can prepare keys that collide; group numbers do not depend on the seed.
 ** SPDX-License-Identifier: Apache-2.0
 */

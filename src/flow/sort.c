@@ -1,11 +1,12 @@
 /*
 ** sort.c - sort: all rows of the input, put in order by keys, stable; or, when only the first few are wanted, those.
-** Each row is an item of 16 bytes: a word whose order as an integer is that of its first key (a number, or the first eight
-** bytes of a text; complemented when the order is descending), and the row's name (rows.c). Words decide most comparisons;
-** where two are equal the row's whole keys do. Invariant: words that differ are in the order of their keys.
+** Each row is an item of 16 bytes: a word whose order as an integer is that of its first key (a number, or the first
+** eight bytes of a text after those that all texts begin with; complemented when the order is descending), and the
+** row's name (rows.c). Words decide most comparisons; where two are equal the row's whole keys do. Invariant: words
+** that differ are in the order of their keys.
 ** Nulls come last and NaN just before them, ascending and descending alike.
-** When `count` rows are wanted, rows beyond them are thrown away each time the batches have grown enough, and later rows
-** that come after the last one kept are not taken at all: memory is proportional to `count`.
+** When `count` rows are wanted, rows beyond them are thrown away each time the batches have grown enough, and later
+** rows that come after the last one kept are not taken at all: memory is proportional to `count`.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "flow/flow_int.h"
@@ -26,9 +27,12 @@ typedef struct sort_key { /* arrays by number of the row; the first key's words 
     th_view *texts; /* in the kept batches or in the arena */
     uint8_t *nulls; /* filled from the first null on */
     size_t words_capacity, texts_capacity, nulls_capacity;
+    bool shares;         /* `shared` is known: all texts so far begin with the same bytes, that many */
+    size_t shared, skip; /* words are made of the bytes from `skip` on */
+    size_t first;        /* the row that they are compared with */
 } sort_key;
 
-typedef enum sort_phase { COLLECT, RUNS, MERGE, PRUNE, GIVE } sort_phase;
+typedef enum sort_phase { COLLECT, WORDS, RUNS, MERGE, PRUNE, GIVE } sort_phase;
 
 typedef struct sort_state {
     th_mem *mem;
@@ -119,6 +123,22 @@ static th_status put_nulls(sort_state *s, sort_key *key, const th_vector *v, con
     return TH_OK;
 }
 
+static size_t shared_bytes(th_view a, th_view b, size_t most) {
+    size_t n = most < b.len ? most : b.len, i = 0;
+    while (i < n && a.data[i] == b.data[i]) i++;
+    return i;
+}
+
+static void note_shared(sort_key *key, size_t row, th_view text) {
+    if (!key->shares) {
+        key->shares = true;
+        key->first = row;
+        key->shared = text.len;
+    } else if (key->shared > 0) {
+        key->shared = shared_bytes(key->texts[key->first], text, key->shared);
+    }
+}
+
 /* Texts of a column of the batch that is kept are borrowed from it, others copied. */
 static th_status put_texts(sort_state *s, sort_key *key, const th_vector *v, const uint64_t *picks, size_t n,
                            bool borrow) {
@@ -132,6 +152,7 @@ static th_status put_texts(sort_state *s, sort_key *key, const th_vector *v, con
             if (!text.data) return TH_E_NOMEM;
         }
         key->texts[s->len + i] = text;
+        if (!null) note_shared(key, s->len + i, text);
     }
     return TH_OK;
 }
@@ -223,6 +244,17 @@ static th_status collect(th_exec *exec, th_operator *op, sort_state *s) {
 
 /* ---- Sorting ------------------------------------------------------------------------------------------------ */
 
+static inline th_view text_after(th_view text, size_t skip) {
+    return text.len > skip ? (th_view){text.data + skip, text.len - skip} : (th_view){"", 0};
+}
+
+/* Two texts whose words are equal: those no longer than that are told apart by their lengths alone. */
+static int compare_texts(const sort_key *key, th_view a, th_view b) {
+    size_t seen = key->skip + 8;
+    if (a.len <= seen && b.len <= seen) return a.len < b.len ? -1 : a.len > b.len;
+    return th_view_compare(text_after(a, seen), text_after(b, seen));
+}
+
 static TH_NOINLINE int compare_keys(const sort_state *s, const item *a, const item *b) {
     uint64_t x = th_rows_number(&s->rows, a->row), y = th_rows_number(&s->rows, b->row);
     for (size_t k = 0; k < s->nkeys; k++) {
@@ -233,7 +265,7 @@ static TH_NOINLINE int compare_keys(const sort_state *s, const item *a, const it
         }
         if (k > 0 && key->words[x] != key->words[y]) return key->words[x] < key->words[y] ? -1 : 1;
         if (key->family != TH_FAMILY_TEXT) continue;
-        int order = th_view_compare(key->texts[x], key->texts[y]);
+        int order = compare_texts(key, key->texts[x], key->texts[y]);
         if (order) return key->descending ? -order : order;
     }
     return 0;
@@ -245,10 +277,40 @@ static inline bool before(const sort_state *s, const item *a, const item *b) {
     return s->ties && compare_keys(s, a, b) < 0;
 }
 
-static void begin_sort(sort_state *s) {
+static void begin_runs(sort_state *s) {
     s->ties = s->nkeys > 1 || (s->nkeys == 1 && (s->keys[0].family == TH_FAMILY_TEXT || s->keys[0].nulls_seen));
     s->phase = RUNS;
     s->at = 0;
+}
+
+/* Words of texts that all begin with the same bytes are made anew from the bytes after those: there is one sort only. */
+static void begin_sort(sort_state *s) {
+    bool again = false;
+    for (size_t k = 0; k < s->nkeys && s->wanted == UINT64_MAX; k++) {
+        s->keys[k].skip = s->keys[k].shared;
+        again |= s->keys[k].skip > 0;
+    }
+    begin_runs(s);
+    if (again) s->phase = WORDS;
+}
+
+static bool words_made(sort_state *s) {
+    size_t end = s->len - s->at > SLICE ? s->at + SLICE : s->len;
+    for (size_t k = 0; k < s->nkeys; k++) {
+        const sort_key *key = &s->keys[k];
+        uint64_t flip = key->descending ? UINT64_MAX : 0;
+        if (key->skip == 0) continue;
+        for (size_t i = s->at; i < end; i++) {
+            if (key->nulls_seen && key->nulls[i]) continue;
+            uint64_t word = text_word(text_after(key->texts[i], key->skip), flip);
+            if (k == 0)
+                s->items[i].word = word;
+            else
+                key->words[i] = word;
+        }
+    }
+    s->at = end;
+    return end == s->len;
 }
 
 /* Short runs are sorted by insertion. */
@@ -485,6 +547,9 @@ static th_op_step sort_step(th_exec *exec, th_operator *op) {
     if (status != TH_OK) return th_exec_fail(exec, status);
     switch (s->phase) {
     case COLLECT: return take_batch(exec, op, s);
+    case WORDS:
+        if (words_made(s)) begin_runs(s);
+        break;
     case RUNS:
         if (runs_sorted(s)) status = begin_merge(s);
         break;

@@ -187,7 +187,7 @@ static th_step read_line(th_machine *m, th_call *call) {
     if (!state || !flush_output(m)) return TH_STEP_ERROR;
     for (;;) {
         size_t rest = state->input.len - state->input_from;
-        const char *start = state->input.data + state->input_from;
+        const char *start = rest ? state->input.data + state->input_from : "";
         const char *newline = rest > looked ? memchr(start + looked, '\n', rest - looked) : NULL;
         if (newline) return done_line(m, call, state, (size_t)(newline - start), true);
         if (state->input_ended) return rest ? done_line(m, call, state, rest, false) : done_null(call);

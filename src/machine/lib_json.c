@@ -637,7 +637,7 @@ th_status th_value_from_json(th_machine *m, th_type_id type, th_view json, uint6
 }
 
 static th_step json_decode(th_machine *m, th_call *call) {
-    uint64_t word;
+    uint64_t word = 0;
     th_status status = th_value_from_json(m, result_type(m, call), arg_view(call, 0), &word);
     return status == TH_OK ? done(call, word) : TH_STEP_ERROR;
 }

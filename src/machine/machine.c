@@ -85,7 +85,7 @@ static void bindings_clear(th_machine *m) {
 
 void th_machine_free(th_machine *m) {
     if (!m) return;
-    (void)th_machine_flush(m);
+    TH_IGNORE(th_machine_flush(m));
     th_memory_clear(&m->memory);
     th_machine_set_flow_user(m, NULL, NULL);
     for (size_t i = 0; i < m->nunits; i++) unit_free(m, m->units[i]);
@@ -811,7 +811,7 @@ void th_machine_drop(th_machine *m, uint32_t hold) {
 #define OUTPUT_BYTES ((size_t)64 << 10)
 
 void th_machine_set_output(th_machine *m, th_write_fn write, void *user) {
-    (void)th_machine_flush(m);
+    TH_IGNORE(th_machine_flush(m));
     m->write = write ? write : write_stdout;
     m->write_user = user;
     m->output_status = TH_OK;

@@ -36,7 +36,7 @@ typedef struct saver {
     size_t nclasses, classes_capacity;
     /* contexts 1 .. top are written */
     size_t top;
-    bool rewound; /* the top one, a builtin, as it was when it was called */
+    bool rewound;  /* the top one, a builtin, as it was when it was called */
     size_t *bases; /* of each context, from the bottom of the stack */
     th_place *places;
     theta_state_Word *stack;
@@ -120,8 +120,7 @@ static th_status number_of(saver *s, const void *pointer, bool string, uint64_t 
 /* A word of the machine as a word of the file. */
 static th_status save_word(saver *s, th_type_id type, uint64_t word, uint64_t *out) {
     const th_type *t = th_types_get(&s->m->types, type);
-    if (t->cls == TH_CLASS_VALUE)
-        return th_fail(s->err, TH_E_UNSUPPORTED, "values of dynamic type cannot be saved");
+    if (t->cls == TH_CLASS_VALUE) return th_fail(s->err, TH_E_UNSUPPORTED, "values of dynamic type cannot be saved");
     *out = t->kind == TH_KIND_VOID ? 0 : word;
     if (!t->pointers || word == 0) return TH_OK;
     return number_of(s, th_word_ptr(word), t->cls == TH_CLASS_STRING, out);
@@ -208,9 +207,11 @@ static th_status class_number(saver *s, const th_native_class *cls, uint32_t *ou
 
 static th_status put_native(saver *s, const th_native *native, theta_values_Object *o) {
     const th_native_class *cls = native->cls;
-    if (!native->pointer || !cls->save || !cls->restore || th_engine_native(s->m->engine, th_view_of(cls->name)) != cls ||
+    if (!native->pointer || !cls->save || !cls->restore ||
+        th_engine_native(s->m->engine, th_view_of(cls->name)) != cls ||
         !th_native_fits(&s->m->types, native->object.type, th_view_of(cls->name)))
-        return th_fail(s->err, TH_E_UNSUPPORTED, "the run holds an object of class %s, which cannot be saved", cls->name);
+        return th_fail(s->err, TH_E_UNSUPPORTED, "the run holds an object of class %s, which cannot be saved",
+                       cls->name);
     o->kind = theta_values_ObjectKind_Native;
     o->start = s->bytes.len;
     TH_TRY(class_number(s, cls, &o->index));
@@ -240,8 +241,7 @@ static th_status put_record(saver *s, const th_record *record, theta_values_Obje
     o->kind = theta_values_ObjectKind_Record;
     o->start = s->nwords;
     o->count = n;
-    for (size_t i = 0; i < n; i++)
-        TH_TRY(put_word(s, slot_type(&s->m->types, record, i), record->slots[i]));
+    for (size_t i = 0; i < n; i++) TH_TRY(put_word(s, slot_type(&s->m->types, record, i), record->slots[i]));
     return TH_OK;
 }
 
@@ -353,7 +353,8 @@ static th_status reach_contexts(saver *s, uint32_t *closures, theta_state_Word *
         if (c->kind != TH_CONTEXT_CODE) {
             TH_TRY(save_args(s, i));
             bool restart = c->kind == TH_CONTEXT_HOST || (i == s->top && s->rewound);
-            if (restart || th_binding_resume(&s->m->types, c->binding, c->state, i < s->top) != TH_RESUME_CHECKED) continue;
+            if (restart || th_binding_resume(&s->m->types, c->binding, c->state, i < s->top) != TH_RESUME_CHECKED)
+                continue;
             slots[i] = th_arena_zeroed(&s->arena, (c->binding->builtin->nslots + 1) * sizeof **slots);
             if (!slots[i]) return no_memory(s);
             TH_TRY(save_slots(s, c->binding, s->m->stack + s->bases[i] + 2 + c->binding->nargs, slots[i]));
@@ -366,7 +367,8 @@ static th_status reach_contexts(saver *s, uint32_t *closures, theta_state_Word *
     return TH_OK;
 }
 
-static th_flat_ref put_context(const saver *s, th_flat_builder *fb, size_t i, uint32_t closure, const theta_state_Word *slots) {
+static th_flat_ref put_context(const saver *s, th_flat_builder *fb, size_t i, uint32_t closure,
+                               const theta_state_Word *slots) {
     const th_context *c = &s->m->contexts[i];
     bool code = c->kind == TH_CONTEXT_CODE, restart = i == s->top && s->rewound;
     th_flat_ref slots_ref = slots ? theta_state_Context_put_slots(fb, slots, c->binding->builtin->nslots) : 0;
@@ -382,7 +384,7 @@ static th_flat_ref put_context(const saver *s, th_flat_builder *fb, size_t i, ui
     } else {
         const th_unit *unit = s->m->contexts[i - 1].fn->unit; /* an import is called by code of its unit */
         theta_state_Context_add_kind(fb, c->kind == TH_CONTEXT_HOST ? theta_state_ContextKind_HOST
-                                                                     : theta_state_ContextKind_BUILTIN);
+                                                                    : theta_state_ContextKind_BUILTIN);
         theta_state_Context_add_unit(fb, unit->index);
         theta_state_Context_add_builtin_import(fb, (uint32_t)(c->binding - unit->imports));
         if (c->kind == TH_CONTEXT_BUILTIN && !restart) theta_state_Context_add_state(fb, c->state);
@@ -448,7 +450,7 @@ typedef struct image {
     uint64_t **globals;       /* of each unit */
     uint32_t *programs;       /* of each unit: the number of its program */
     theta_state_Word *bindings, *holds;
-    th_flat_ref *refs;        /* room for the longest vector */
+    th_flat_ref *refs; /* room for the longest vector */
 } image;
 
 static th_status new_image(saver *s, image *im) {
@@ -552,8 +554,9 @@ static th_status write_file(saver *s, const image *im, uint8_t **bytes, size_t *
     th_flat_builder fb;
     th_flat_builder_init(&fb, s->mem);
     th_flat_ref root = put_state(s, &fb, im);
-    th_status status = root == 0 && th_flat_builder_status(&fb) == TH_OK ? TH_E_NOMEM
-                                                                          : th_flat_finish(&fb, root, theta_state_ident, bytes, len);
+    th_status status = root == 0 && th_flat_builder_status(&fb) == TH_OK
+                           ? TH_E_NOMEM
+                           : th_flat_finish(&fb, root, theta_state_ident, bytes, len);
     th_flat_builder_clear(&fb);
     if (status == TH_E_NOMEM) return no_memory(s);
     return status == TH_OK ? TH_OK : th_fail(s->err, status, "the run is too large to save");
@@ -583,7 +586,7 @@ th_status th_machine_save(th_machine *m, uint8_t **bytes, size_t *len, th_error 
     if (m->state != TH_RUN_SUSPENDED && m->state != TH_RUN_READY)
         return th_fail(err, TH_E_ARGUMENT, "the machine is not suspended: there is nothing to save");
     if (m->trapped) return th_fail(err, TH_E_BUSY, "an error is still to be raised: run the machine first");
-    (void)th_machine_flush(m); /* its failure is told by whoever prints next */
+    TH_IGNORE(th_machine_flush(m)); /* its failure is told by whoever prints next */
     saver s = {.m = m, .mem = &m->mem, .err = err};
     th_arena_init(&s.arena, s.mem);
     th_buf_init(&s.bytes, s.mem);

@@ -456,14 +456,18 @@ typedef struct compare_frame {
     const th_dict_entry **sorted; /* when ordering dicts: a's entries by key, then b's */
 } compare_frame;
 
-typedef struct pair {
-    const th_object *a, *b;
-} pair;
+enum { FRAMES_INLINE = 12, CLASSES_AFTER = 4096, CLASSES_MIN = 1 << 14 };
 
-enum { FRAMES_INLINE = 12, PAIRS_AFTER = 4096 };
+/* An object met while comparing, and the one its class hangs on (itself: the root). */
+typedef struct member {
+    const th_object *object;
+    uint32_t parent;
+} member;
 
-/* Every pair met so far was equal or is still being compared; so a pair found among them needs no second look. The
-** table of pairs loses some, but grows with the depth: a cycle, which makes the stack grow, is caught in the end. */
+/* Every pair met so far was equal or is still being compared; both say that the two objects are to be taken as equal. After
+** many pairs they are put into one class, and objects of one class are not compared again (Hopcroft and Karp, 1971), so
+** that cycles end and shared parts are compared once. The table of classes is thrown away when it is full, which costs
+** time alone; its limit grows with the depth, so that a cycle, which makes the stack grow, is caught in the end. */
 typedef struct comparer {
     th_machine *machine;
     const th_types *types;
@@ -472,30 +476,45 @@ typedef struct comparer {
     compare_frame *frames;
     size_t depth, capacity;
     compare_frame inline_frames[FRAMES_INLINE];
-    pair *pairs;
-    size_t pairs_capacity;
+    member *members; /* open addressing by object */
+    size_t nmembers, members_capacity;
     uint64_t containers; /* compared so far */
 } comparer;
 
-static bool seen_pair(comparer *c, const th_object *a, const th_object *b, bool *nomem) {
-    size_t wanted = 4096;
-    while (wanted < c->depth * 4) wanted *= 2;
-    th_mem *mem = th_machine_mem(c->machine);
-    if (c->pairs_capacity < wanted) {
-        th_mem_free(mem, c->pairs, c->pairs_capacity * sizeof *c->pairs);
-        c->pairs_capacity = 0;
-        c->pairs = th_mem_zeroed(mem, wanted * sizeof *c->pairs);
-        if (!c->pairs) {
-            *nomem = true;
-            return false;
-        }
-        c->pairs_capacity = wanted;
+/* The slot of an object's class, made when it is new. */
+static uint32_t class_of(comparer *c, const th_object *object) {
+    size_t mask = c->members_capacity - 1, i = (size_t)th_hash_word(th_ptr_word(object)) & mask;
+    while (c->members[i].object && c->members[i].object != object) i = (i + 1) & mask;
+    if (!c->members[i].object) {
+        c->members[i] = (member){object, (uint32_t)i};
+        c->nmembers++;
     }
-    uint64_t hash = th_hash_word(th_ptr_word(a) ^ th_hash_word(th_ptr_word(b)));
-    pair *slot = &c->pairs[hash & (c->pairs_capacity - 1)];
-    if (slot->a == a && slot->b == b) return true;
-    *slot = (pair){a, b};
-    return false;
+    while (c->members[i].parent != i) {
+        c->members[i].parent = c->members[c->members[i].parent].parent;
+        i = c->members[i].parent;
+    }
+    return (uint32_t)i;
+}
+
+static bool make_room(comparer *c) {
+    size_t wanted = CLASSES_MIN;
+    while (wanted < c->depth * 8 && wanted < (size_t)1 << 31) wanted *= 2;
+    if (c->members_capacity >= wanted && (c->nmembers + 2) * 2 <= c->members_capacity) return true;
+    th_mem *mem = th_machine_mem(c->machine);
+    th_mem_free(mem, c->members, c->members_capacity * sizeof *c->members);
+    c->members = th_mem_zeroed(mem, wanted * sizeof *c->members);
+    c->members_capacity = c->members ? wanted : 0;
+    c->nmembers = 0;
+    return c->members != NULL;
+}
+
+/* Whether the two need not be compared; from now on they are taken as equal. */
+static bool same_class(comparer *c, const th_object *a, const th_object *b, bool *nomem) {
+    *nomem = !make_room(c);
+    if (*nomem) return false;
+    uint32_t x = class_of(c, a), y = class_of(c, b);
+    c->members[x].parent = y;
+    return x == y;
 }
 
 static bool compare_push(comparer *c, const th_type *t, const th_object *a, const th_object *b) {
@@ -653,7 +672,7 @@ static th_status compare_containers(comparer *c, const th_type *t, uint64_t a, u
         return TH_OK;
     }
     bool nomem = false;
-    if (++c->containers > PAIRS_AFTER && seen_pair(c, x, y, &nomem)) return TH_OK;
+    if (++c->containers > CLASSES_AFTER && same_class(c, x, y, &nomem)) return TH_OK;
     if (nomem || !compare_push(c, t, x, y)) return out_of_memory(c->machine);
     return t->kind == TH_KIND_DICT ? start_dicts(c, &c->frames[c->depth - 1]) : TH_OK;
 }
@@ -757,15 +776,15 @@ static th_status compare_run(th_machine *machine, bool ordering, th_type_id type
     c.frames = c.inline_frames;
     c.depth = 0;
     c.capacity = FRAMES_INLINE;
-    c.pairs = NULL;
-    c.pairs_capacity = 0;
+    c.members = NULL;
+    c.nmembers = c.members_capacity = 0;
     c.containers = 0;
     int order;
     th_status status = compare_all(&c, type, a, b, &order);
     while (c.depth > 0) compare_pop(&c);
     th_mem *mem = th_machine_mem(machine);
     if (c.frames != c.inline_frames) th_mem_free(mem, c.frames, c.capacity * sizeof *c.frames);
-    th_mem_free(mem, c.pairs, c.pairs_capacity * sizeof *c.pairs);
+    th_mem_free(mem, c.members, c.members_capacity * sizeof *c.members);
     if (status == TH_OK) *out = order;
     return status;
 }

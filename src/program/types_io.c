@@ -96,8 +96,8 @@ static th_status define_type(reader *r, uint32_t index) {
     if (!r->types->items[index].open) return TH_OK;
     th_status status = names_of(r, t, &names, &nnames);
     if (status == TH_OK)
-        status = th_types_define(r->types, index, theta_types_Type_args(t), theta_types_Type_args_len(t), names,
-                                 nnames);
+        status =
+            th_types_define(r->types, index, theta_types_Type_args(t), theta_types_Type_args_len(t), names, nnames);
     return status == TH_OK ? TH_OK : refuse(r, index, status);
 }
 

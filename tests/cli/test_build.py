@@ -2,9 +2,11 @@
 # test_build.py - check, build, asm, dis, inspect, doc.
 # SPDX-License-Identifier: Apache-2.0
 import os
+import sys
 import unittest
 
-import common
+sys.dont_write_bytecode = True
+import common  # noqa: E402
 
 PROGRAM = """capsule P {
     i64 gcd(i64 a, i64 b) {

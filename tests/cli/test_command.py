@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # test_command.py - the command line itself: help, what is misspelt, options and their values.
 # SPDX-License-Identifier: Apache-2.0
+import sys
 import unittest
 
-import common
+sys.dont_write_bytecode = True
+import common  # noqa: E402
 
 COMMANDS = ["run", "resume", "eval", "query", "check", "build", "asm", "dis", "repl", "inspect", "doc", "store"]
 

@@ -2,9 +2,11 @@
 # test_query.py - theta query: paths in front of a pipeline, formats, plans, errors.
 # SPDX-License-Identifier: Apache-2.0
 import json
+import sys
 import unittest
 
-import common
+sys.dont_write_bytecode = True
+import common  # noqa: E402
 
 ROWS = "city,fare,km\nOslo,10.5,3\nRome,20.0,4\nOslo,7.25,2\nParis,,1\n"
 

@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import time
+import sys
 import unittest
 
-import common
+sys.dont_write_bytecode = True
+import common  # noqa: E402
 
 FAILS = """capsule Fails {
     i64 f(i64 n) {

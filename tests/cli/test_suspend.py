@@ -4,9 +4,11 @@
 import os
 import signal
 import time
+import sys
 import unittest
 
-import common
+sys.dont_write_bytecode = True
+import common  # noqa: E402
 
 PROGRAM = """capsule P {
     struct Node { value<i64> next<Node?> }

@@ -1,6 +1,6 @@
 /*
-** flow_test.h - what the tests of single operators share: a plan put together by hand over CSV texts, driven by the executor,
-** its result as text. Operators and specs are those of the library; only the planner is left out.
+** flow_test.h - what the tests of single operators share: a plan put together by hand over CSV texts, driven by the
+** executor, its result as text. Operators and specs are those of the library; only the planner is left out.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #ifndef FLOW_TEST_H
@@ -226,7 +226,7 @@ __attribute__((unused)) static void expect(plan *p, const char *rows) {
     th_buf_clear(&out);
 }
 
-/* Fails each allocation in turn until the plan succeeds with these rows; each failure must be a clean "out of memory". */
+/* Fails each allocation in turn until the plan succeeds with these rows; each failure is a clean "out of memory". */
 __attribute__((unused)) static void expect_fault_free(void (*build)(plan *p), const char *rows) {
     for (size_t n = 0;; n++) {
         plan p;

@@ -5,7 +5,9 @@
 #include "machine_lib_test.h"
 
 /* Type of the result; text; what is read, or "!" and a piece of the error. */
-typedef struct read_case { const char *type, *text, *want; } read_case;
+typedef struct read_case {
+    const char *type, *text, *want;
+} read_case;
 
 static void check_read(const read_case *c) {
     th_type_id type = type_named(c->type), params[] = {TH_TYPE_STRING}, function;
@@ -13,7 +15,8 @@ static void check_read(const read_case *c) {
     assert_int_equal(th_types_function(th_machine_types(b.machine), params, 1, type, &function), TH_OK);
     th_status status = invoke_typed("Json.decode", function, args, &word);
     const char *got = status == TH_OK ? shown(type, word) : b.error.message;
-    bool good = c->want[0] == '!' ? status != TH_OK && strstr(got, c->want + 1) : status == TH_OK && strcmp(got, c->want) == 0;
+    bool good =
+        c->want[0] == '!' ? status != TH_OK && strstr(got, c->want + 1) : status == TH_OK && strcmp(got, c->want) == 0;
     if (!good) fail_msg("%s as %s: wanted %s, got %s", c->text, c->type, c->want, got);
 }
 
@@ -37,7 +40,8 @@ static void json_is_read_into_every_type(void **state) {
         {"Dict<String, i64>", "{\"a\": 1, \"b c\": 2}", "{a: 1, 'b c': 2}"},
         {"Dict<i64, String>", "{\"-1\": \"x\"}", "{-1: 'x'}"},
         {"Point", "{\"y\": 2, \"more\": [1, {\"a\": null}], \"x\": 1}", "@Point { x: 1, y: 2 }"},
-        {"Node", "{\"value\": 1, \"next\": {\"value\": 2}}", "@Node { value: 1, next: @Node { value: 2, next: null } }"},
+        {"Node", "{\"value\": 1, \"next\": {\"value\": 2}}",
+         "@Node { value: 1, next: @Node { value: 2, next: null } }"},
         {"Point?", "null", "null"},
         {"i64?", "5", "5"},
         {"Variadic<i64, String>", "\"x\"", "'x'"},
@@ -50,7 +54,8 @@ static void json_is_read_into_every_type(void **state) {
 static void json_errors_tell_place_and_path(void **state) {
     (void)state;
     const read_case cases[] = {
-        {"List<Point>", "[{\"x\": 1, \"y\": 2},\n {\"x\": \"a\", \"y\": 1}]", "!JSON line 2, column 8: expected i64, found '\"a\", \"y\": 1}]', at $[1].x"},
+        {"List<Point>", "[{\"x\": 1, \"y\": 2},\n {\"x\": \"a\", \"y\": 1}]",
+         "!JSON line 2, column 8: expected i64, found '\"a\", \"y\": 1}]', at $[1].x"},
         {"Point", "{\"x\": 1}", "!missing field y at $"},
         {"Dict<String, List<i64>>", "{\"k\": [1, true]}", "!expected i64, found 'true]}', at $['k'][1]"},
         {"i64", "1.5", "!expected i64, found '1.5'"},
@@ -87,7 +92,10 @@ static void json_is_written(void **state) {
     const lib_case cases[] = {
         {"Json.text", "Function<List<f64>, String>", {"[1, 2.5]"}, "'[1.0, 2.5]'"},
         {"Json.text", "Function<Point, String>", {"{\"x\": 1, \"y\": 2}"}, "'{\"x\": 1, \"y\": 2}'"},
-        {"Json.text", "Function<Dict<i64, Severity?>, String>", {"{\"1\": \"LOW\", \"2\": null}"}, "'{\"1\": \"LOW\", \"2\": null}'"},
+        {"Json.text",
+         "Function<Dict<i64, Severity?>, String>",
+         {"{\"1\": \"LOW\", \"2\": null}"},
+         "'{\"1\": \"LOW\", \"2\": null}'"},
         {"Json.text", "Function<Tuple<i64, String>, String>", {"[1, \"a\\\"\\u0001\"]"}, "'[1, \"a\\\\\"\\\\u0001\"]'"},
         {"Json.pretty", "Function<List<i64>, String>", {"[1]"}, "'[\\n  1\\n]'"},
         {"Json.is_valid", "Function<String, bool>", {"\"[1, {\\\"a\\\": []}]\""}, "true"},
@@ -95,7 +103,10 @@ static void json_is_written(void **state) {
         {"Json.is_valid", "Function<String, bool>", {"\"1 2\""}, "false"},
         {"Json.kind", "Function<String, String>", {"\" [1]\""}, "'array'"},
         {"Json.kind", "Function<String, String>", {"\"\""}, "!this is no JSON value"},
-        {"Json.at", "Function<String, String, String?>", {"\"{\\\"a\\\": [10, {\\\"b c\\\": 20}]}\"", "\"$.a[1]['b c']\""}, "'20'"},
+        {"Json.at",
+         "Function<String, String, String?>",
+         {"\"{\\\"a\\\": [10, {\\\"b c\\\": 20}]}\"", "\"$.a[1]['b c']\""},
+         "'20'"},
         {"Json.at", "Function<String, String, String?>", {"\"{\\\"a\\\": [10]}\"", "\"a[1]\""}, "null"},
         {"Json.at", "Function<String, String, String?>", {"\"[1]\"", "\"a\""}, "null"},
         {"Json.at", "Function<String, String, String?>", {"\"[1]\"", "\"[x\""}, "!is no path"},
@@ -156,7 +167,9 @@ static void a_text_that_nests_without_end_is_refused(void **state) {
     assert_int_equal(invoke("Json.is_valid", "Function<String, bool>", args, &result), TH_OK);
     assert_int_equal(result, 0);
     assert_int_equal(invoke("Json.decode", "Function<String, List<i64>>", args, &result), TH_E_CONVERSION);
-    assert_int_equal(invoke("Json.at", "Function<String, String, String?>", (uint64_t[]){args[0], string_word("$")}, &result), TH_E_FORMAT);
+    assert_int_equal(
+        invoke("Json.at", "Function<String, String, String?>", (uint64_t[]){args[0], string_word("$")}, &result),
+        TH_E_FORMAT);
 }
 
 int main(void) {

@@ -4,11 +4,11 @@
 */
 #include "machine_lib_test.h"
 
-#define F_F "Function<f64, f64>"
+#define F_F  "Function<f64, f64>"
 #define FF_F "Function<f64, f64, f64>"
-#define I_I "Function<i64, i64>"
+#define I_I  "Function<i64, i64>"
 #define II_I "Function<i64, i64, i64>"
-#define S_I "Function<String, i64>"
+#define S_I  "Function<String, i64>"
 
 static void math_computes(void **state) {
     (void)state;
@@ -48,7 +48,10 @@ static void math_computes(void **state) {
         {"Math.floor_div", II_I, {"-9223372036854775808", "-1"}, "-9223372036854775808"},
         {"Math.floor_div", II_I, {"1", "0"}, "!1 is divided by zero"},
         {"Math.divmod", "Function<i64, i64, Tuple<i64, i64>>", {"-7", "2"}, "{-4, 1}"},
-        {"Math.add_checked", II_I, {"9223372036854775807", "1"}, "!the sum of 9223372036854775807 and 1 does not fit i64"},
+        {"Math.add_checked",
+         II_I,
+         {"9223372036854775807", "1"},
+         "!the sum of 9223372036854775807 and 1 does not fit i64"},
         {"Math.mul_checked", II_I, {"3", "-4"}, "-12"},
         {"Math.count_ones", I_I, {"-1"}, "64"},
         {"Math.leading_zeros", I_I, {"0"}, "64"},
@@ -98,7 +101,10 @@ static void time_knows_the_calendar(void **state) {
         {"Time.start_of_week", I_I, {"0"}, "-259200000000"},
         {"Time.start_of_month", I_I, {"1709164800000001"}, "1706745600000000"},
         {"Time.is_leap_year", "Function<i64, bool>", {"951782400000000"}, "true"},
-        {"Time.parts", "Function<i64, Dict<String, i64>>", {"3661000001"}, "{year: 1970, month: 1, day: 1, hour: 1, minute: 1, second: 1, microsecond: 1, weekday: 4, day_of_year: 1}"},
+        {"Time.parts",
+         "Function<i64, Dict<String, i64>>",
+         {"3661000001"},
+         "{year: 1970, month: 1, day: 1, hour: 1, minute: 1, second: 1, microsecond: 1, weekday: 4, day_of_year: 1}"},
     };
     CHECK_CASES(cases);
 }
@@ -109,7 +115,11 @@ static void time_is_text_and_back(void **state) {
     const lib_case cases[] = {
         {"Time.to_iso", "Function<i64, String>", {"1709210096500000"}, "'2024-02-29T12:34:56.500000Z'"},
         {"Time.to_iso", "Function<i64, String>", {"0"}, "'1970-01-01T00:00:00Z'"},
-        {"Time.format", format, {"1709210096500000", "\"%a %A %d %b %B %Y %H:%M:%S.%f %j %p %I %y %u %e %F %T %V %G %s %%\""}, "'Thu Thursday 29 Feb February 2024 12:34:56.500000 060 PM 12 24 4 29 2024-02-29 12:34:56 09 2024 1709210096 %'"},
+        {"Time.format",
+         format,
+         {"1709210096500000", "\"%a %A %d %b %B %Y %H:%M:%S.%f %j %p %I %y %u %e %F %T %V %G %s %%\""},
+         "'Thu Thursday 29 Feb February 2024 12:34:56.500000 060 PM 12 24 4 29 2024-02-29 12:34:56 09 2024 1709210096 "
+         "%'"},
         {"Time.format", format, {"0", "\"%Q\""}, "!'%Q' is no conversion"},
         {"Time.format", format, {"0", "\"100%\""}, "!'%' is no conversion"},
         {"Time.parse", S_I, {"\"1970-01-02\""}, "86400000000"},
@@ -210,7 +220,8 @@ static void shuffling_keeps_the_elements(void **state) {
     assert_string_equal(shown(type_named("List<i64>"), sorted), "[1, 2, 3, 4, 5, 6, 7, 8]");
     assert_int_equal(invoke("Random.sample", "Function<List<i64>, i64, Random, List<i64>>", sample, &result), TH_OK);
     assert_int_equal(((th_list *)th_word_ptr(result))->len, 3);
-    assert_int_equal(invoke("Random.sample", "Function<List<i64>, i64, Random, List<i64>>", many, &result), TH_E_ARGUMENT);
+    assert_int_equal(invoke("Random.sample", "Function<List<i64>, i64, Random, List<i64>>", many, &result),
+                     TH_E_ARGUMENT);
     assert_int_equal(invoke("Random.shuffle", "Function<List<i64>, Random, void>", args, &result), TH_OK);
     assert_string_not_equal(shown(type_named("List<i64>"), list), "[1, 2, 3, 4, 5, 6, 7, 8]");
     uint64_t none[] = {value("List<i64>", "[]"), random};

@@ -32,9 +32,9 @@ typedef struct bench {
 
 static bench b;
 
-static th_view view(const char *text) { return th_view_of(text); }
+static inline th_view view(const char *text) { return th_view_of(text); }
 
-static void bench_open(const th_limits *limits) {
+static inline void bench_open(const th_limits *limits) {
     th_limits none = {.fuel = -1, .capabilities = TH_BUILTIN_FS | TH_BUILTIN_CLOCK};
     th_error err = {0};
     memset(&b, 0, sizeof b);
@@ -44,10 +44,12 @@ static void bench_open(const th_limits *limits) {
     assert_int_equal(th_machine_new(b.engine, limits ? limits : &none, &b.machine), TH_OK);
     th_types *types = th_machine_types(b.machine);
     th_type_id i64 = TH_TYPE_I64, point, node, option, fields[2];
-    th_view xy[] = {view("x"), view("y")}, members[] = {view("LOW"), view("HIGH")}, links[] = {view("value"), view("next")};
+    th_view xy[] = {view("x"), view("y")}, members[] = {view("LOW"), view("HIGH")},
+            links[] = {view("value"), view("next")};
     th_type_id xs[] = {i64, i64};
     assert_int_equal(th_types_add(types, TH_KIND_STRUCT, view("Point"), xs, 2, xy, 2, &point), TH_OK);
     assert_int_equal(th_types_add(types, TH_KIND_ENUM, view("Severity"), NULL, 0, members, 2, &point), TH_OK);
+    assert_int_equal(th_types_add(types, TH_KIND_OPAQUE, view("Random"), NULL, 0, NULL, 0, &point), TH_OK);
     assert_int_equal(th_types_declare(types, TH_KIND_STRUCT, view("Node"), &node), TH_OK);
     assert_int_equal(th_types_option(types, node, &option), TH_OK);
     fields[0] = i64;
@@ -56,19 +58,19 @@ static void bench_open(const th_limits *limits) {
 }
 
 /* Every byte is given back. */
-static void bench_close(void) {
+static inline void bench_close(void) {
     th_machine_free(b.machine);
     th_engine_free(b.engine);
     assert_int_equal((size_t)b.mem.used_bytes, 0);
 }
 
-static int setup(void **state) {
+static inline int setup(void **state) {
     (void)state;
     bench_open(NULL);
     return 0;
 }
 
-static int teardown(void **state) {
+static inline int teardown(void **state) {
     (void)state;
     bench_close();
     return 0;
@@ -77,7 +79,8 @@ static int teardown(void **state) {
 static th_type_id type_named(const char *text) {
     th_type_id type;
     th_error err = {0};
-    if (th_type_parse(th_machine_types(b.machine), view(text), &type, &err) != TH_OK) fail_msg("%s: %s", text, err.message);
+    if (th_type_parse(th_machine_types(b.machine), view(text), &type, &err) != TH_OK)
+        fail_msg("%s: %s", text, err.message);
     return type;
 }
 
@@ -89,8 +92,10 @@ static th_step drive(const th_builtin *builtin, th_type_id type, void *user, uin
     for (;;) {
         th_step step = builtin->fn(b.machine, &call);
         if (b.machine->trapped) step = TH_STEP_ERROR;
-        if (step == TH_STEP_CALL) call.callback = b.closure(b.machine->call_args, b.machine->call_nargs);
-        else if (step != TH_STEP_AGAIN) return step;
+        if (step == TH_STEP_CALL)
+            call.callback = b.closure(b.machine->call_args, b.machine->call_nargs);
+        else if (step != TH_STEP_AGAIN)
+            return step;
     }
 }
 
@@ -106,18 +111,18 @@ static th_status invoke_typed(const char *name, th_type_id type, uint64_t *args,
     return b.error.code;
 }
 
-static th_status invoke(const char *name, const char *type, uint64_t *args, uint64_t *result) {
+static inline th_status invoke(const char *name, const char *type, uint64_t *args, uint64_t *result) {
     return invoke_typed(name, type_named(type), args, result);
 }
 
-static uint64_t string_word(const char *text) {
+static inline uint64_t string_word(const char *text) {
     th_str *s = th_new_str_of(b.machine, text, strlen(text));
     assert_non_null(s);
     return th_ptr_word(s);
 }
 
 /* The value of a type that a JSON text stands for. */
-static uint64_t value_of(th_type_id type, const char *json) {
+static inline uint64_t value_of(th_type_id type, const char *json) {
     th_type_id params[] = {TH_TYPE_STRING}, function;
     uint64_t args[] = {string_word(json)}, word = 0;
     assert_int_equal(th_types_function(th_machine_types(b.machine), params, 1, type, &function), TH_OK);
@@ -127,7 +132,7 @@ static uint64_t value_of(th_type_id type, const char *json) {
 static inline uint64_t value(const char *type, const char *json) { return value_of(type_named(type), json); }
 
 /* The text of a value, as in a program; to be freed by nobody: it is overwritten by the next one. */
-static const char *shown(th_type_id type, uint64_t word) {
+static inline const char *shown(th_type_id type, uint64_t word) {
     static char text[1 << 16];
     th_buf buf;
     th_buf_init(&buf, th_machine_mem(b.machine));
@@ -143,7 +148,7 @@ typedef struct lib_case {
     const char *name, *type, *args[ARGS_MAX], *want;
 } lib_case;
 
-static void check_case(const lib_case *c) {
+static inline void check_case(const lib_case *c) {
     th_type_id type = type_named(c->type);
     const th_types *types = th_machine_types(b.machine);
     uint64_t args[ARGS_MAX] = {0}, result = 0;
@@ -152,15 +157,15 @@ static void check_case(const lib_case *c) {
     for (size_t i = 0; i < nargs; i++)
         if (c->args[i]) args[i] = value_of(th_types_param(types, type, i), c->args[i]);
     th_status status = invoke_typed(c->name, type, args, &result);
-    const char *got = status != TH_OK       ? b.error.message
+    const char *got = status != TH_OK     ? b.error.message
                       : c->want[0] == '@' ? shown(th_types_param(types, type, 0), args[0])
-                                            : shown(th_types_result(types, type), result);
+                                          : shown(th_types_result(types, type), result);
     bool good = c->want[0] == '!'   ? status != TH_OK && strstr(got, c->want + 1) != NULL
                 : c->want[0] == '@' ? status == TH_OK && strcmp(got, c->want + 1) == 0
                                     : status == TH_OK && strcmp(got, c->want) == 0;
     if (!good)
-        fail_msg("%s(%s, %s, %s): wanted %s, got %s%s", c->name, c->args[0] ? c->args[0] : "", c->args[1] ? c->args[1] : "",
-                 c->args[2] ? c->args[2] : "", c->want, status != TH_OK ? "!" : "", got);
+        fail_msg("%s(%s, %s, %s): wanted %s, got %s%s", c->name, c->args[0] ? c->args[0] : "",
+                 c->args[1] ? c->args[1] : "", c->args[2] ? c->args[2] : "", c->want, status != TH_OK ? "!" : "", got);
 }
 
 #define CHECK_CASES(cases)                                                                                             \

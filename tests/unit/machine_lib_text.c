@@ -60,7 +60,10 @@ static void string_cuts_by_characters(void **state) {
         {"String.slice", slice, {"\"hello\"", "-9223372036854775808", "9223372036854775807"}, "'hello'"},
         {"String.slice", "Function<String, i64, String>", {"\"h\u00e9llo\"", "-2"}, "'lo'"},
         {"String.char_at", "Function<String, i64, String>", {"\"h\u00e9l\"", "1"}, "'\u00e9'"},
-        {"String.char_at", "Function<String, i64, String>", {"\"abc\"", "3"}, "!index 3 is outside a text of 3 characters"},
+        {"String.char_at",
+         "Function<String, i64, String>",
+         {"\"abc\"", "3"},
+         "!index 3 is outside a text of 3 characters"},
         {"String.char_at", "Function<String, i64, String>", {"\"abc\"", "-1"}, "!index -1 is outside"},
         {"String.char_at", "Function<String, i64, String>", {"\"\u00e9\"", "1"}, "!index 1 is outside a text of 1"},
         {"String.code_at", "Function<String, i64, i64>", {"\"\u00e9\"", "0"}, "233"},
@@ -71,7 +74,10 @@ static void string_cuts_by_characters(void **state) {
         {"String.strip_prefix", SS_S, {"\"v1\"", "\"v\""}, "'1'"},
         {"String.strip_prefix", SS_S, {"\"v1\"", "\"x\""}, "'v1'"},
         {"String.strip_suffix", SS_S, {"\"a.csv\"", "\".csv\""}, "'a'"},
-        {"String.split_once", "Function<String, String, Tuple<String, String>?>", {"\"k=v=w\"", "\"=\""}, "{'k', 'v=w'}"},
+        {"String.split_once",
+         "Function<String, String, Tuple<String, String>?>",
+         {"\"k=v=w\"", "\"=\""},
+         "{'k', 'v=w'}"},
         {"String.split_once", "Function<String, String, Tuple<String, String>?>", {"\"k\"", "\"=\""}, "null"},
     };
     CHECK_CASES(cases);
@@ -89,7 +95,10 @@ static void string_makes_lists(void **state) {
         {"String.split", split, {"\"\"", "\"\""}, "[]"},
         {"String.split", "Function<String, String, i64, List<String>>", {"\"a,b,c\"", "\",\"", "2"}, "['a', 'b,c']"},
         {"String.split", "Function<String, String, i64, List<String>>", {"\"abc\"", "\"\"", "2"}, "['a', 'bc']"},
-        {"String.split", "Function<String, String, i64, List<String>>", {"\"a\"", "\",\"", "0"}, "!it must be 1 or more"},
+        {"String.split",
+         "Function<String, String, i64, List<String>>",
+         {"\"a\"", "\",\"", "0"},
+         "!it must be 1 or more"},
         {"String.lines", S_L, {"\"a\\r\\nb\\n\\nc\\n\""}, "['a', 'b', '', 'c']"},
         {"String.lines", S_L, {"\"\""}, "[]"},
         {"String.words", S_L, {"\"  a \\n b\u2003c \""}, "['a', 'b', 'c']"},
@@ -153,10 +162,17 @@ static void string_writes_numbers(void **state) {
     const lib_case cases[] = {
         {"String.fixed", fixed, {"2.5", "2"}, "'2.50'"},
         {"String.fixed", fixed, {"-0.125", "0"}, "'-0'"},
-        {"String.fixed", fixed, {"1e300", "1"}, "'1000000000000000052504760255204420248704468581108159154915854115111802457988908195786371375080447854045104.0'"},
+        {"String.fixed",
+         fixed,
+         {"1e300", "1"},
+         "'1000000000000000052504760255204420248704468581108159154915854115111802457988908195786371375080447854045104."
+         "0'"},
         {"String.fixed", fixed, {"1.0", "101"}, "!101 decimals"},
         {"String.radix", radix, {"255", "16"}, "'ff'"},
-        {"String.radix", radix, {"-9223372036854775808", "2"}, "'-1000000000000000000000000000000000000000000000000000000000000000'"},
+        {"String.radix",
+         radix,
+         {"-9223372036854775808", "2"},
+         "'-1000000000000000000000000000000000000000000000000000000000000000'"},
         {"String.radix", radix, {"1", "1"}, "!base 1"},
         {"String.from_radix", from, {"\"FF\"", "16"}, "255"},
         {"String.from_radix", from, {"\"-8000000000000000\"", "16"}, "-9223372036854775808"},
@@ -166,7 +182,10 @@ static void string_writes_numbers(void **state) {
         {"String.grouped", "Function<i64, String, String>", {"-1234567", "\",\""}, "'-1,234,567'"},
         {"String.grouped", "Function<i64, String, String>", {"123", "\",\""}, "'123'"},
         {"String.format", "Function<String, i64, f64, String>", {"\"{} of {:.1}\"", "3", "4.0"}, "'3 of 4.0'"},
-        {"String.format", "Function<String, String, i64, String>", {"\"{1:>4}|{0:*^7}|{{}}\"", "\"ab\"", "7"}, "'   7|**ab***|{}'"},
+        {"String.format",
+         "Function<String, String, i64, String>",
+         {"\"{1:>4}|{0:*^7}|{{}}\"", "\"ab\"", "7"},
+         "'   7|**ab***|{}'"},
         {"String.format", "Function<String, i64, String>", {"\"{:06}\"", "-42"}, "'-00042'"},
         {"String.format", "Function<String, List<i64>, String>", {"\"{}\"", "[1, 2]"}, "'[1, 2]'"},
         {"String.format", "Function<String, i64, String>", {"\"{} {}\"", "1"}, "!asks for value 2, but there are 1"},
@@ -183,9 +202,11 @@ static void string_writes_numbers(void **state) {
 
 static void ill_formed_texts_are_handled(void **state) {
     (void)state;
-    static const char *const unary[] = {"String.upper", "String.reverse", "String.trim", "String.capitalize", "String.normalize"};
+    static const char *const unary[] = {"String.upper", "String.reverse", "String.trim", "String.capitalize",
+                                        "String.normalize"};
     static const char *const lists[] = {"String.chars", "String.graphemes", "String.words", "String.lines"};
-    static const char *const bad[] = {"\xff", "a\xc3", "\xe4\xb8", "\x80\x80 \xf0\x9f", "\xed\xa0\x80", "ok\xc0\xaf", "\xc3\xa9\xc3"};
+    static const char *const bad[] = {"\xff",         "a\xc3",      "\xe4\xb8",    "\x80\x80 \xf0\x9f",
+                                      "\xed\xa0\x80", "ok\xc0\xaf", "\xc3\xa9\xc3"};
     for (size_t i = 0; i < TH_COUNT(bad); i++) {
         uint64_t result, args[] = {string_word(bad[i]), 0, 2};
         for (size_t k = 0; k < TH_COUNT(unary); k++) assert_int_equal(invoke(unary[k], S_S, args, &result), TH_OK);
@@ -212,7 +233,10 @@ static void core_turns_values_into_text(void **state) {
         {"Core.quoted", "Function<String, String>", {"\"a\""}, "'\\'a\\''"},
         {"Core.type_name", "Function<List<i64?>, String>", {"[]"}, "'List<i64?>'"},
         {"Core.parse_i64", S_I, {"\"42\""}, "42"},
-        {"Core.parse_i64", S_I, {"\"9223372036854775808\""}, "!'9223372036854775808' is not a whole number that fits i64"},
+        {"Core.parse_i64",
+         S_I,
+         {"\"9223372036854775808\""},
+         "!'9223372036854775808' is not a whole number that fits i64"},
         {"Core.parse_i64", S_I, {"\"12x\""}, "!'12x' is not"},
         {"Core.parse_f64", "Function<String, f64>", {"\"2.5e3\""}, "2500.0"},
         {"Core.parse_f64", "Function<String, f64>", {"\"\""}, "!'' is not a number"},
@@ -248,7 +272,8 @@ static th_status refuse(void *user, const char *bytes, size_t len) {
 
 static void print_writes_plain_text_and_a_newline(void **state) {
     (void)state;
-    uint64_t result, text[] = {string_word("a'b")}, number[] = {th_f64_word(3.0)}, list[] = {value("List<String>", "[\"x\"]")};
+    uint64_t result, text[] = {string_word("a'b")}, number[] = {th_f64_word(3.0)},
+                     list[] = {value("List<String>", "[\"x\"]")};
     th_buf_init(&written, &b.mem);
     th_machine_set_output(b.machine, collect, NULL);
     assert_int_equal(invoke("Core.print", "Function<String, void>", text, &result), TH_OK);

@@ -179,7 +179,7 @@ static void names_in_backticks_are_any_text(void **state) {
     good("where(`Cost Total $` > `if`)", "(call where (> Cost Total $ if))");
     good("rename(cost: `Cost, other`)", "(call rename (: cost Cost, other))");
     good("p.`the x`", "(. p the x)");
-    good("struct S { `a b`<String> }", "(struct S (field a b String))");
+    good("struct S { `a b`<String> }", "(struct S (field a b String ()))");
     bad("x = ``", "1:5: a name in backticks is not empty\n  strings are written with single quotes: 'text'\n");
     bad("x = `a\ny = 1", "1:5: this name is never closed\n  strings are written with single quotes: 'text'\n");
 }

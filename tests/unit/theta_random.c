@@ -111,12 +111,16 @@ static th_tir *block(th_type_id type, int depth, int count);
 
 static th_tir *literal(th_type_id type) {
     th_tir *t = node(TH_TIR_INT, type, 0);
-    static const int64_t some[] = {0, 1, -1, 2, 3, 7, 8, 10, 100, 127, -128, 255, 256, 32767, 40000, 1 << 20,
-                                   INT64_MAX, INT64_MIN, 1000000007};
-    if (type == TH_TYPE_I64) t->ival = some[pick(TH_COUNT(some))];
-    else if (type == TH_TYPE_I32) t->ival = (int32_t)some[pick(TH_COUNT(some))];
-    else if (type == TH_TYPE_I8) t->ival = (int8_t)some[pick(TH_COUNT(some))];
-    else if (type == TH_TYPE_BOOL) t->ival = pick(2);
+    static const int64_t some[] = {0,    1,   -1,  2,     3,     7,       8,         10,        100,       127,
+                                   -128, 255, 256, 32767, 40000, 1 << 20, INT64_MAX, INT64_MIN, 1000000007};
+    if (type == TH_TYPE_I64)
+        t->ival = some[pick(TH_COUNT(some))];
+    else if (type == TH_TYPE_I32)
+        t->ival = (int32_t)some[pick(TH_COUNT(some))];
+    else if (type == TH_TYPE_I8)
+        t->ival = (int8_t)some[pick(TH_COUNT(some))];
+    else if (type == TH_TYPE_BOOL)
+        t->ival = pick(2);
     else if (type == TH_TYPE_F64) {
         static const double floats[] = {0, 1, -1, 0.5, 2, 1e9, -3.25, 100};
         t->kind = TH_TIR_FLOAT;
@@ -172,15 +176,17 @@ static uint32_t make_function(th_type_id result, uint32_t nparams, const th_type
 
 static th_tir *closure(int depth) {
     if (program.nfunctions + 2 >= MAX_FUNCTIONS || depth < 2) return NULL;
-    th_local *captures[3];
+    th_local *captures[4];
     uint32_t n = 0;
     while (n < 3 && pick(3)) {
         if (s->nvisible == 0) break;
         th_local *l = s->visible[pick(s->nvisible)];
         bool twice = l->type == callback;
         for (uint32_t i = 0; i < n; i++) twice |= captures[i] == l;
-        if (!twice) captures[n++] = l;
-        else break;
+        if (!twice)
+            captures[n++] = l;
+        else
+            break;
     }
     for (uint32_t i = 0; i < n; i++) captures[i]->captured = true;
     th_tir *t = node(TH_TIR_CLOSURE, callback, 0);
@@ -191,8 +197,8 @@ static th_tir *closure(int depth) {
 }
 
 static th_tir *int_expr(th_type_id type, int depth) {
-    static const uint8_t ops[] = {TH_TIR_ADD, TH_TIR_SUB, TH_TIR_MUL, TH_TIR_DIV, TH_TIR_REM, TH_TIR_BAND, TH_TIR_BOR,
-                                  TH_TIR_BXOR, TH_TIR_SHL, TH_TIR_SHR, TH_TIR_ADD, TH_TIR_SUB, TH_TIR_ADD, TH_TIR_MUL};
+    static const uint8_t ops[] = {TH_TIR_ADD,  TH_TIR_SUB, TH_TIR_MUL, TH_TIR_DIV, TH_TIR_REM, TH_TIR_BAND, TH_TIR_BOR,
+                                  TH_TIR_BXOR, TH_TIR_SHL, TH_TIR_SHR, TH_TIR_ADD, TH_TIR_SUB, TH_TIR_ADD,  TH_TIR_MUL};
     switch (pick(type == TH_TYPE_I64 ? 10 : 5)) {
     case 0: return unary(pick(2) ? TH_TIR_NEG : TH_TIR_BNOT, expr(type, depth - 1));
     case 1: {
@@ -232,8 +238,7 @@ static th_tir *object_expr(th_type_id type, int depth) {
         th_tir *x = expr(TH_TYPE_I64, depth - 1);
         return node(TH_TIR_STRUCT, pair, 2, x, expr(TH_TYPE_STRING, depth - 1));
     }
-    if (type == list)
-        return node(TH_TIR_LIST, list, 2, expr(TH_TYPE_I64, depth - 1), expr(TH_TYPE_I64, depth - 1));
+    if (type == list) return node(TH_TIR_LIST, list, 2, expr(TH_TYPE_I64, depth - 1), expr(TH_TYPE_I64, depth - 1));
     if (type == option) return pick(3) ? node(TH_TIR_SOME, option, 1, expr(TH_TYPE_I64, depth - 1)) : literal(option);
     th_tir *t = closure(depth);
     return t ? t : NULL;
@@ -308,8 +313,9 @@ static th_tir *expr(th_type_id type, int depth) {
 }
 
 static th_type_id any_type(void) {
-    const th_type_id all[] = {TH_TYPE_I64, TH_TYPE_I64, TH_TYPE_I64, TH_TYPE_I32, TH_TYPE_I8, TH_TYPE_F64, TH_TYPE_BOOL,
-                              TH_TYPE_STRING, TH_TYPE_STRING, pair, list, callback, option};
+    const th_type_id all[] = {TH_TYPE_I64, TH_TYPE_I64,  TH_TYPE_I64,    TH_TYPE_I32,    TH_TYPE_I8,
+                              TH_TYPE_F64, TH_TYPE_BOOL, TH_TYPE_STRING, TH_TYPE_STRING, pair,
+                              list,        callback,     option};
     return all[pick(TH_COUNT(all))];
 }
 
@@ -360,8 +366,7 @@ static th_tir *loop_stmt(int depth) {
     s->loops = loops;
     th_tir *one = small(1);
     one->ival = 1;
-    th_tir *step =
-        of_local(TH_TIR_SET, i, binary(TH_TIR_ADD, TH_TYPE_I64, of_local(TH_TIR_LOCAL, i, NULL), one));
+    th_tir *step = of_local(TH_TIR_SET, i, binary(TH_TIR_ADD, TH_TYPE_I64, of_local(TH_TIR_LOCAL, i, NULL), one));
     s->loops++;
     bool inside = pick(2);
     th_tir *body = nested(depth);
@@ -384,7 +389,8 @@ static th_tir *switch_stmt(int depth) {
 
 static th_tir *leave_stmt(int depth) {
     th_tir *t = NULL;
-    if (s->loops > 0 && pick(3)) t = node(pick(2) ? TH_TIR_BREAK : TH_TIR_CONTINUE, TH_TYPE_VOID, 0);
+    if (s->loops > 0 && pick(3))
+        t = node(pick(2) ? TH_TIR_BREAK : TH_TIR_CONTINUE, TH_TYPE_VOID, 0);
     else if (pick(2)) {
         t = node(TH_TIR_RETURN, TH_TYPE_VOID, 1,
                  expr(th_types_result(th_builder_types(program.builder), s->fn->type), depth - 1));
@@ -505,20 +511,34 @@ typedef struct value {
     double f;
     void *p;
 } value;
-typedef struct text { size_t len; char bytes[]; } text;
-typedef struct items { size_t len, capacity; int64_t *data; } items;
-typedef struct func { uint32_t index; value **cells; } func;
-typedef struct activation { const th_tir_function *fn; value **cells; value result; } activation;
+typedef struct text {
+    size_t len;
+    char bytes[];
+} text;
+typedef struct items {
+    size_t len, capacity;
+    int64_t *data;
+} items;
+typedef struct func {
+    uint32_t index;
+    value **cells;
+} func;
+typedef struct activation {
+    const th_tir_function *fn;
+    value **cells;
+    value result;
+} activation;
 typedef enum outcome { GO_ON, BREAKS, CONTINUES, RETURNS, TRAPS, GIVES_UP } outcome;
 
 static int steps, depth_now;
 
 static value *new_cell(value v) { return th_arena_copy(&arena, &v, sizeof v); }
 
-static value of_text(const char *bytes, size_t len) {
-    text *t = th_arena_new(&arena, sizeof *t + len + 1);
-    t->len = len;
-    memcpy(t->bytes, bytes, len);
+static value of_text(const char *a, size_t len, const char *b, size_t more) {
+    text *t = th_arena_new(&arena, sizeof *t + len + more + 1);
+    t->len = len + more;
+    memcpy(t->bytes, a, len);
+    memcpy(t->bytes + len, b, more);
     return (value){.p = t};
 }
 
@@ -574,8 +594,7 @@ static outcome eval_binary(activation *a, const th_tir *n, value *out) {
     if (type == TH_TYPE_STRING) {
         const text *s0 = x.p, *s1 = y.p;
         if (n->op == TH_TIR_ADD) {
-            *out = of_text(s0->bytes, s0->len + s1->len);
-            memcpy(((text *)out->p)->bytes + s0->len, s1->bytes, s1->len);
+            *out = of_text(s0->bytes, s0->len, s1->bytes, s1->len);
             return s0->len + s1->len > 100000 ? GIVES_UP : GO_ON;
         }
         int order = th_view_compare((th_view){s0->bytes, s0->len}, (th_view){s1->bytes, s1->len});
@@ -587,7 +606,10 @@ static outcome eval_binary(activation *a, const th_tir *n, value *out) {
             out->i = truth(n->op, x.f < y.f ? -1 : x.f > y.f, x.f != x.f || y.f != y.f);
             return GO_ON;
         }
-        out->f = n->op == TH_TIR_ADD ? x.f + y.f : n->op == TH_TIR_SUB ? x.f - y.f : n->op == TH_TIR_MUL ? x.f * y.f : x.f / y.f;
+        out->f = n->op == TH_TIR_ADD   ? x.f + y.f
+                 : n->op == TH_TIR_SUB ? x.f - y.f
+                 : n->op == TH_TIR_MUL ? x.f * y.f
+                                       : x.f / y.f;
         return GO_ON;
     }
     if (n->op >= TH_TIR_EQ) {
@@ -606,8 +628,10 @@ static outcome enter(uint32_t index, value *args, value **captures, value *out) 
     value v = {0};
     outcome o = eval(&a, fn->body, &v);
     depth_now--;
-    if (o == RETURNS) v = a.result;
-    else if (o != GO_ON) return o;
+    if (o == RETURNS)
+        v = a.result;
+    else if (o != GO_ON)
+        return o;
     *out = v;
     return GO_ON;
 }
@@ -704,19 +728,21 @@ static outcome eval_object(activation *a, const th_tir *n, value *out) {
         }
         l->data[l->len++] = k[1].i;
         return GO_ON;
-    case TH_TIR_LEN:
-        out->i = n->kids[0]->type == list ? (int64_t)l->len : (int64_t)((text *)k[0].p)->len;
-        return GO_ON;
+    case TH_TIR_LEN: out->i = n->kids[0]->type == list ? (int64_t)l->len : (int64_t)((text *)k[0].p)->len; return GO_ON;
     case TH_TIR_SOME: out->p = new_cell(k[0]); return GO_ON;
     case TH_TIR_IS_NULL: out->i = k[0].p == NULL; return GO_ON;
     case TH_TIR_UNARY:
         *out = k[0];
-        if (n->op == TH_TIR_NOT) out->i = !k[0].i;
-        else out->i = wrap(n->type, n->op == TH_TIR_BNOT ? ~k[0].i : (int64_t)(0 - (uint64_t)k[0].i));
+        if (n->op == TH_TIR_NOT)
+            out->i = !k[0].i;
+        else
+            out->i = wrap(n->type, n->op == TH_TIR_BNOT ? ~k[0].i : (int64_t)(0 - (uint64_t)k[0].i));
         return GO_ON;
     default: /* CONVERT, from integers */
-        if (n->type == TH_TYPE_F64) out->f = (double)k[0].i;
-        else out->i = k[0].i;
+        if (n->type == TH_TYPE_F64)
+            out->f = (double)k[0].i;
+        else
+            out->i = k[0].i;
         return is_int(n->type) && wrap(n->type, k[0].i) != k[0].i ? TRAPS : GO_ON;
     }
 }
@@ -729,7 +755,7 @@ static outcome eval(activation *a, const th_tir *n, value *out) {
     switch (n->kind) {
     case TH_TIR_INT: out->i = n->ival; return GO_ON;
     case TH_TIR_FLOAT: out->f = n->fval; return GO_ON;
-    case TH_TIR_STRING: *out = of_text(n->text.data, n->text.len); return GO_ON;
+    case TH_TIR_STRING: *out = of_text(n->text.data, n->text.len, "", 0); return GO_ON;
     case TH_TIR_NULL: return GO_ON;
     case TH_TIR_LOCAL: *out = *a->cells[n->local->index]; return GO_ON;
     case TH_TIR_BINARY: return eval_binary(a, n, out);
@@ -827,13 +853,14 @@ static void run_on(uint64_t first, th_engine *engine, th_program *loaded, uint32
     th_error err;
     th_limits limits = {.fuel = 100000000, .memory_bytes = (size_t)512 << 20};
     assert_int_equal(th_machine_new(engine, &limits, &machine), TH_OK);
-    if (th_machine_load(machine, loaded, &unit, &err) != TH_OK) fail_msg("seed %llu: %s", (unsigned long long)first, err.message);
+    if (th_machine_load(machine, loaded, &unit, &err) != TH_OK)
+        fail_msg("seed %llu: %s", (unsigned long long)first, err.message);
     uint64_t word = (uint64_t)argument;
     int64_t index = th_program_find(loaded, th_view_of("main"));
     assert_int_equal(th_machine_begin(machine, th_unit_fn(unit, (uint32_t)index), &word, 1), TH_OK);
     th_run_state state = th_machine_run(machine);
-    bool same = o == TRAPS ? state == TH_RUN_FAILED
-                           : state == TH_RUN_DONE && (int64_t)th_machine_result(machine) == expected.i;
+    bool same =
+        o == TRAPS ? state == TH_RUN_FAILED : state == TH_RUN_DONE && (int64_t)th_machine_result(machine) == expected.i;
     if (!same) {
         if (getenv("THETA_PRINT")) show(loaded);
         if (state == TH_RUN_DONE)

@@ -71,7 +71,10 @@ static const inst *outermost_use(const inst *i) {
     return i;
 }
 
-static void note_instance(checker *c, const inst *i) {
+/* Told after the error's own hints and notes: see tell. */
+static void note_instance(checker *c) {
+    const inst *i = c->told_in;
+    c->told_in = NULL;
     if (!i || !i->at || !i->func || !i->func->template_ || !i->at_file) return;
     const char *types = "";
     for (uint32_t k = 0; k < i->func->nparams; k++)
@@ -81,6 +84,7 @@ static void note_instance(checker *c, const inst *i) {
 
 static bool tell(checker *c, th_status code, file *f, const th_ast *ast, const char *format, va_list args) {
     const inst *use = NULL;
+    note_instance(c);
     const char *text = format_text(c, format, args);
     if (f && f->standard && c->cur) {
         use = outermost_use(c->cur);
@@ -92,7 +96,7 @@ static bool tell(checker *c, th_status code, file *f, const th_ast *ast, const c
     }
     if (told_before(c, code, f, ast)) return false;
     th_diags_add(c->diags, TH_ERROR, code, f ? f->source : NULL, tc_span(f, ast), "%s", text);
-    if (!use) note_instance(c, c->cur);
+    if (!use) c->told_in = c->cur;
     return true;
 }
 
@@ -131,11 +135,60 @@ void tc_note(checker *c, file *f, const th_ast *ast, const char *format, ...) {
 
 void tc_warn(checker *c, const th_ast *ast, const char *format, ...) {
     if (c->file->standard || told_before(c, TH_OK, c->file, ast)) return;
+    note_instance(c);
     va_list args;
     va_start(args, format);
     const char *text = format_text(c, format, args);
     va_end(args);
     th_diags_add(c->diags, TH_WARNING, TH_OK, c->file->source, tc_span(c->file, ast), "%s", text);
+}
+
+/* ---- In the order of the text ----------------------------------------------------------------------------------- */
+
+/* An error or warning with the notes behind it. */
+typedef struct group {
+    size_t from, count;
+    uint32_t file;
+    th_span at;
+} group;
+
+static bool before(const group *a, const group *b) {
+    if (a->file != b->file) return a->file < b->file;
+    if (a->at.line != b->at.line) return a->at.line < b->at.line;
+    return a->at.column <= b->at.column;
+}
+
+static uint32_t file_number(const checker *c, const th_source *source) {
+    for (uint32_t i = 0; i < c->nfiles; i++)
+        if (c->files[i]->source == source) return i;
+    return UINT32_MAX;
+}
+
+static void merge_sort(group *groups, group *scratch, size_t n) {
+    if (n < 2) return;
+    size_t half = n / 2, i = 0, j = half, k = 0;
+    merge_sort(groups, scratch, half);
+    merge_sort(groups + half, scratch, n - half);
+    while (i < half && j < n) scratch[k++] = before(&groups[i], &groups[j]) ? groups[i++] : groups[j++];
+    while (i < half) scratch[k++] = groups[i++];
+    while (j < n) scratch[k++] = groups[j++];
+    memcpy(groups, scratch, n * sizeof *groups);
+}
+
+void tc_sort_messages(checker *c, size_t first) {
+    note_instance(c);
+    size_t n = c->diags->len - (first < c->diags->len ? first : c->diags->len), ngroups = 0;
+    if (n < 2) return;
+    group *groups = tc_new(c, n * sizeof *groups), *scratch = tc_new(c, n * sizeof *scratch);
+    th_diag *sorted = tc_new(c, n * sizeof *sorted), *items = c->diags->items + first;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].severity == TH_NOTE && ngroups) groups[ngroups - 1].count++;
+        else groups[ngroups++] = (group){i, 1, file_number(c, items[i].source), items[i].span};
+    }
+    merge_sort(groups, scratch, ngroups);
+    for (size_t g = 0, k = 0; g < ngroups; g++)
+        for (size_t i = 0; i < groups[g].count; i++) sorted[k++] = items[groups[g].from + i];
+    memcpy(items, sorted, n * sizeof *items);
 }
 
 /* ---- Nodes -------------------------------------------------------------------------------------------------- */

@@ -280,6 +280,7 @@ typedef struct checker {
     scope *scope;
     fact *facts; /* &tc_dead: not reached */
     uint32_t depth;
+    const inst *told_in;       /* of the last error: a note on the instance is still to be told */
     bool too_deep;
     uint32_t in_variadic;      /* resolving the alternatives of one: Number is i64 there */
     struct verb *verb;         /* verbs being put together, innermost first */
@@ -308,6 +309,8 @@ bool tc_error_in(checker *c, th_status code, file *f, const th_ast *ast, const c
 void tc_hint(checker *c, const char *format, ...) TH_PRINTF(2, 3);
 void tc_note(checker *c, file *f, const th_ast *ast, const char *format, ...) TH_PRINTF(4, 5);
 void tc_warn(checker *c, const th_ast *ast, const char *format, ...) TH_PRINTF(3, 4);
+
+void tc_sort_messages(checker *c, size_t first); /* those from `first` on, by place */
 
 static inline const th_ast *tc_kid(const th_ast *ast, uint32_t i) { return i < ast->nkids ? ast->kids[i] : NULL; }
 th_tir *tc_node(checker *c, th_tir_kind kind, ty type, const th_ast *ast, uint32_t nkids, ...);
@@ -423,7 +426,6 @@ typedef struct arg {
     th_tir *node;        /* when it is checked already */
     th_view name;        /* NAMED */
     const th_ast *named; /* the NAMED node */
-    bool key;            /* of a dict: a symbol may stand for a string */
 } arg;
 th_tir *tc_call(checker *c, const th_ast *ast, ty want);
 th_tir *tc_pipe(checker *c, const th_ast *ast, ty want);

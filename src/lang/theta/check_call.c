@@ -139,9 +139,6 @@ static th_tir *default_value(checker *c, const func *f, uint32_t i, ty want) {
 }
 
 static th_tir *check_arg(checker *c, const th_ast *call, arg *a, ty want) {
-    if (a->node && a->node->kind == TH_TIR_STRING && a->node->type == TH_TYPE_SYMBOL && tc_shallow(c, want) == TH_TYPE_STRING &&
-        a->key)
-        a->node->type = TH_TYPE_STRING;
     if (a->node) return tc_coerce(c, a->node, want, arg_ast(a, call));
     a->node = tc_expr(c, a->ast, want);
     if (a->node->type == TH_TYPE_VOID && !a->node->never) {
@@ -190,8 +187,8 @@ static void symbol_keys(checker *c, const func *f, arg **slots, uint32_t nslots)
     if (!f->builtin || f->full_name.len < 5 || memcmp(f->full_name.data, "Dict.", 5) != 0) return;
     for (uint32_t i = 1; i < nslots; i++) {
         if (!slots[i] || !(slots[i]->node || slots[i]->ast->kind == TH_AST_SYMBOL)) continue;
-        slots[i]->key = i == 1;
-        tc_arg_node(c, slots[i]);
+        th_tir *n = tc_arg_node(c, slots[i]);
+        if (i == 1 && n->kind == TH_TIR_STRING) n->type = TH_TYPE_STRING;
     }
 }
 

@@ -102,14 +102,25 @@ bool tc_uses_columns(const verb *v, const th_ast *ast) {
 }
 
 /* A name that is neither column nor variable was most likely meant as a column. */
-static bool unknown_name(checker *c, const verb *v, const th_ast *ast) {
+static bool is_unknown(checker *c, th_view name, const th_ast *ast) {
     th_view outer;
-    if (ast->kind != TH_AST_NAME || tc_lookup(c, ast->text) || tc_intrinsic(ast->text)) return false;
-    if (c->options->outer_type && c->options->outer_type(c->options->user, ast->text, &outer)) return false;
+    if (tc_lookup(c, name) || tc_intrinsic(name)) return false;
+    if (c->options->outer_type && c->options->outer_type(c->options->user, name, &outer)) return false;
     if (tc_resolve_ref(c, ast).kind != REF_NONE) return false;
-    if (tc_builtin_funcs(c, th_view_of(tc_printf(c, "Core.%.*s", V(ast->text))))) return false;
-    tc_no_column(c, v, ast, ast->text);
-    return true;
+    return !tc_builtin_funcs(c, th_view_of(tc_printf(c, "Core.%.*s", V(name))));
+}
+
+static bool unknown_name(checker *c, const verb *v, const th_ast *ast) {
+    if (!ast || ast->kind == TH_AST_LAMBDA || ast->kind == TH_AST_MATCH || ast->kind == TH_AST_BLOCK) return false;
+    if (ast->kind == TH_AST_NAME) {
+        if (!is_unknown(c, ast->text, ast)) return false;
+        tc_no_column(c, v, ast, ast->text);
+        return true;
+    }
+    bool found = false;
+    for (uint32_t i = ast->kind == TH_AST_CALL; i < ast->nkids; i++)
+        if (!(ast->kind == TH_AST_PIPE && i == 1)) found |= unknown_name(c, v, ast->kids[i]);
+    return found;
 }
 
 /* ---- Constants ---------------------------------------------------------------------------------------------- */

@@ -577,7 +577,9 @@ static th_tir *list_literal(checker *c, const th_ast *ast, ty want) {
 
 static th_tir *dict_pair(checker *c, const th_ast *pair, ty key, ty value, th_tir **k, th_tir **v) {
     if (pair->kind == TH_AST_NAMED) {
-        *k = dict_key(c, tc_string(c, pair->text, pair), key == T_NONE ? TH_TYPE_STRING : key, pair);
+        th_tir *name = tc_string(c, pair->text, pair);
+        if (key != T_NONE && tc_shallow(c, key) == TH_TYPE_SYMBOL) name->type = TH_TYPE_SYMBOL;
+        *k = dict_key(c, name, key == T_NONE ? TH_TYPE_STRING : key, pair);
         *v = tc_expr(c, pair->kids[0], value);
         return *v;
     }
@@ -822,6 +824,14 @@ static bool whole_floats_mix(checker *c, const th_tir *a, const th_tir *b) {
     return is_literal(a) && is_literal(b) ? true : !tc_is_float(tc_shallow(c, a->type)) && !tc_is_float(tc_shallow(c, b->type));
 }
 
+/* In a function over Number that is checked for f64, whole literals are Numbers too. */
+static bool over_decimals(checker *c) {
+    for (const inst *i = c->cur; i; i = i->outer)
+        for (uint32_t k = 0; i->func && k < i->func->nvars; k++)
+            if (c->types[i->func->vars[k]].numeric && tc_shallow(c, i->types[k]) == TH_TYPE_F64) return true;
+    return false;
+}
+
 /* Brings both sides to one type: literals adapt, holes are filled. NO_TYPE: they differ. */
 static ty same_type(checker *c, th_tir **a, th_tir **b, const th_ast *ast) {
     ty ta = tc_shallow(c, (*a)->type), tb = tc_shallow(c, (*b)->type);
@@ -830,14 +840,14 @@ static ty same_type(checker *c, th_tir **a, th_tir **b, const th_ast *ast) {
     if ((*b)->never) return ta;
     if (tc_unify(c, ta, tb)) return tc_shallow(c, ta);
     bool floats = is_literal(*a) && (*a)->kind == TH_TIR_FLOAT ? true : is_literal(*b) && (*b)->kind == TH_TIR_FLOAT;
-    if (!floats && !whole_floats_mix(c, *a, *b)) return NO_TYPE;
+    if (!floats && !whole_floats_mix(c, *a, *b) && !over_decimals(c)) return NO_TYPE;
     if (literal_fits(*b, ta)) {
-        if ((*b)->kind == TH_TIR_INT && tc_is_float(ta) && !is_literal(*a)) return NO_TYPE;
+        if ((*b)->kind == TH_TIR_INT && tc_is_float(ta) && !is_literal(*a) && !over_decimals(c)) return NO_TYPE;
         *b = tc_coerce(c, *b, ta, ast);
         return ta;
     }
     if (literal_fits(*a, tb)) {
-        if ((*a)->kind == TH_TIR_INT && tc_is_float(tb) && !is_literal(*b)) return NO_TYPE;
+        if ((*a)->kind == TH_TIR_INT && tc_is_float(tb) && !is_literal(*b) && !over_decimals(c)) return NO_TYPE;
         *a = tc_coerce(c, *a, tb, ast);
         return tb;
     }
@@ -1075,7 +1085,7 @@ static th_tir *coalesce(checker *c, const th_ast *ast, ty want) {
     }
     if (c->types[t].kind != TH_KIND_OPTION) {
         if (t != T_BAD) tc_warn(c, ast, "the left side of `??` is %s, which is never null", tc_text(c, t));
-        tc_expr(c, ast->kids[1], T_NONE);
+        coalesce_default(c, ast->kids[1], T_NONE);
         return a;
     }
     ty inner = tc_arg(c, t, 0);
@@ -1090,14 +1100,32 @@ static th_tir *coalesce(checker *c, const th_ast *ast, ty want) {
     return tc_node(c, TH_TIR_COALESCE, result, ast, 2, a, b);
 }
 
+static bool is_container(const th_ast *ast) {
+    return ast->kind == TH_AST_LIST || ast->kind == TH_AST_DICT || ast->kind == TH_AST_TUPLE;
+}
+
+/* Where values are compared, a list, dict or tuple written out has the type of the other side. */
+static void operands(checker *c, const th_ast *ast, th_tir **a, th_tir **b) {
+    const th_ast *left = ast->kids[0], *right = ast->kids[1];
+    bool compares = ast->op == TH_TOKEN_EQ || ast->op == TH_TOKEN_NE;
+    if (compares && is_container(left) && !is_container(right)) {
+        *b = tc_value(c, right);
+        *a = tc_expr(c, left, (*b)->type == T_NULL ? T_NONE : (*b)->type);
+        return;
+    }
+    *a = tc_value(c, left);
+    bool known = compares && is_container(right) && (*a)->type != T_NULL && !c->types[tc_shallow(c, (*a)->type)].open;
+    *b = known ? tc_expr(c, right, (*a)->type) : tc_value(c, right);
+}
+
 static th_tir *binary(checker *c, const th_ast *ast, ty want) {
     switch (ast->op) {
     case TH_TOKEN_AND_AND:
     case TH_TOKEN_OR_OR: return logical(c, ast);
     case TH_TOKEN_COALESCE: return coalesce(c, ast, want);
     default: {
-        th_tir *a = tc_value(c, ast->kids[0]);
-        th_tir *b = tc_value(c, ast->kids[1]);
+        th_tir *a, *b;
+        operands(c, ast, &a, &b);
         return tc_binary_nodes(c, ast, ast->op, a, b);
     }
     }
@@ -1117,7 +1145,8 @@ static th_tir *if_expr(checker *c, const th_ast *ast, ty want) {
     fact *if_true, *if_false;
     th_tir *test = tc_condition(c, ast->kids[0], &if_true, &if_false);
     const th_ast *other = tc_kid(ast, 2);
-    ty inner = other ? want : TH_TYPE_VOID;
+    bool free = want != TH_TYPE_VOID && (want == T_NONE || tc_kind(c, want) == K_HOLE);
+    ty inner = !other ? TH_TYPE_VOID : free ? T_NONE : want; /* both branches have a say in what is not known yet */
     c->facts = if_true;
     th_tir *then = branch(c, ast->kids[1], inner);
     fact *after_then = c->facts;
@@ -1130,7 +1159,7 @@ static th_tir *if_expr(checker *c, const th_ast *ast, ty want) {
         th_tir *both[2] = {then, otherwise};
         const th_ast *asts[2] = {ast->kids[1], other};
         type = want;
-        if (want == T_NONE || c->types[tc_shallow(c, want)].kind == K_HOLE) tc_join_nodes(c, both, asts, 2, &type, true);
+        if (free) tc_join_nodes(c, both, asts, 2, &type, true);
         then = both[0];
         otherwise = both[1];
     }

@@ -192,7 +192,7 @@ static th_tir *do_assert(checker *c, const th_ast *ast, arg *args, uint32_t n, t
 static th_tir *number_to(checker *c, th_tir *x, ty to, const th_ast *ast) {
     ty have = tc_shallow(c, x->type);
     if (have == to) {
-        x->fntype = 0; /* a literal that was converted is none any more */
+        if (x->kind == TH_TIR_INT || x->kind == TH_TIR_FLOAT) x->fntype = 0; /* a literal that was converted is none */
         return x;
     }
     if (x->kind == TH_TIR_INT && tc_is_float(to)) {

@@ -709,6 +709,7 @@ th_tir *tc_match(checker *c, const th_ast *ast, ty want) {
     th_tir *let;
     const path *root = root_path(c, tc_value(c, ast->kids[0]), ast->kids[0], &let);
     uint32_t n = ast->nkids - 1;
+    bool free = want != TH_TYPE_VOID && (want == T_NONE || tc_kind(c, want) == K_HOLE);
     arm *arms = tc_new(c, (n + 1) * sizeof *arms);
     domain d = domain_of(c, root->type);
     fact *before = c->facts, *after = &tc_dead;
@@ -721,7 +722,7 @@ th_tir *tc_match(checker *c, const th_ast *ast, ty want) {
         }
         if (all) tc_warn(c, one, "this case is never reached: the ones before it take everything");
         c->facts = before;
-        arms[i] = match_arm(c, one, root, want);
+        arms[i] = match_arm(c, one, root, free ? T_NONE : want);
         after = tc_merge(c, after, c->facts);
         bad |= arms[i].pattern.bad || arms[i].body->type == T_BAD;
         if (arms[i].pattern.bad || tc_kid(one, 1)) continue;
@@ -746,7 +747,7 @@ th_tir *tc_match(checker *c, const th_ast *ast, ty want) {
         bodies[i] = arms[i].body;
         asts[i] = arms[i].ast;
     }
-    if (want == T_NONE || (want != TH_TYPE_VOID && tc_kind(c, want) == K_HOLE)) tc_join_nodes(c, bodies, asts, n, &type, true);
+    if (free) tc_join_nodes(c, bodies, asts, n, &type, true);
     for (uint32_t i = 0; i < n; i++) arms[i].body = bodies[i];
     if (type == T_NEVER || type == T_NONE) type = TH_TYPE_VOID;
     th_tir *made = all ? as_switch(c, ast, root, arms, n, type) : NULL;

@@ -331,6 +331,7 @@ static func *find_main(checker *c, file *f) {
 }
 
 static void check_whole(checker *c, const th_source *source, const th_ast *ast, th_tir_program *out) {
+    size_t told = c->diags->len;
     tc_types_init(c);
     tc_index_builtins(c);
     file *f = tc_add_file(c, source, false);
@@ -345,6 +346,7 @@ static void check_whole(checker *c, const th_source *source, const th_ast *ast, 
     }
     if (bare && named && tc_body(bare)->nkids == 0) bare = NULL;
     check_all(c, bare);
+    tc_sort_messages(c, told);
     if (c->diags->error_count == 0 && c->status == TH_OK) tc_finish(c, bare ? bare : named, out);
 }
 

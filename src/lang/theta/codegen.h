@@ -143,12 +143,14 @@ typedef struct th_gen_function {
     th_gen_local *locals;
     uint32_t *callees; /* functions it may run */
     size_t ncallees, callees_capacity;
-    uint16_t flags;    /* TH_FACT_ of a call of it */
-    bool garbage_here; /* allocates in its own body */
-    bool called;       /* by the program itself, directly or as a closure */
-    bool closed;       /* made a closure of */
-    bool in_start;     /* may run while the globals are being set */
-    bool tail_loop;    /* calls itself in tail position */
+    uint16_t flags;        /* TH_FACT_ of a call of it */
+    bool garbage_here;     /* allocates outside of loops itself, */
+    bool garbage_in_loops; /* in loops, */
+    bool garbage_outside;  /* outside of loops, calls included */
+    bool called;           /* by the program itself, directly or as a closure */
+    bool closed;           /* made a closure of */
+    bool in_start;         /* may run while the globals are being set */
+    bool tail_loop;        /* calls itself in tail position */
     bool inlinable;
     uint32_t size;
 } th_gen_function;

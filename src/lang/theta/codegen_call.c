@@ -174,12 +174,16 @@ static uint32_t inlined(th_gen *g, th_gen_function *callee, const th_tir *closur
     return result == TH_CLASS_NONE ? TH_GEN_ZERO : scope.result;
 }
 
+static th_tir *const *from_kid(const th_tir *node, uint32_t from) {
+    return node->nkids > from ? node->kids + from : NULL;
+}
+
 /* ---- Calls -------------------------------------------------------------------------------------------------- */
 
 static uint32_t call_function(th_gen *g, const th_tir *node, uint32_t index, uint32_t from, uint32_t dest) {
     th_gen_function *callee = &g->facts.functions[index];
-    if (should_inline(g, callee)) return inlined(g, callee, NULL, node->kids + from, node->nkids - from, dest);
-    return windowed(g, node, TH_OP_CALL, callee->index, node->kids + from, node->nkids - from, dest);
+    if (should_inline(g, callee)) return inlined(g, callee, NULL, from_kid(node, from), node->nkids - from, dest);
+    return windowed(g, node, TH_OP_CALL, callee->index, from_kid(node, from), node->nkids - from, dest);
 }
 
 static bool any_sets(const th_gen *g, const th_tir *node, uint32_t from) {
@@ -195,7 +199,7 @@ static uint32_t call_closure(th_gen *g, const th_tir *node, uint32_t dest) {
         th_gen_function *callee = &g->facts.functions[known->index];
         if (known->nlocals == 0) return call_function(g, node, known->index, 1, dest);
         if (should_inline(g, callee) && captures_are_placed(g, known))
-            return inlined(g, callee, known, node->kids + 1, node->nkids - 1, dest);
+            return inlined(g, callee, known, from_kid(node, 1), node->nkids - 1, dest);
     }
     uint32_t closure = th_gen_value(g, head, TH_GEN_NONE);
     if (g->vregs[closure].shared && any_sets(g, node, 1)) {
@@ -203,7 +207,7 @@ static uint32_t call_closure(th_gen *g, const th_tir *node, uint32_t dest) {
         th_gen_move(g, copy, closure);
         closure = copy;
     }
-    return windowed(g, node, TH_OP_CALLC, closure, node->kids + 1, node->nkids - 1, dest);
+    return windowed(g, node, TH_OP_CALLC, closure, from_kid(node, 1), node->nkids - 1, dest);
 }
 
 uint32_t th_gen_call(th_gen *g, const th_tir *node, uint32_t dest) {

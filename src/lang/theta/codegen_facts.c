@@ -11,7 +11,8 @@
 
 #define CALLEE_TYPE   0x80000000u /* a closure of some function of this type */
 #define CALLEE_MADE   0x40000000u /* made a closure of, not called here */
-#define CALLEE_INDEX  0x3fffffffu
+#define CALLEE_LOOP   0x20000000u /* in a loop */
+#define CALLEE_INDEX  0x1fffffffu
 #define EFFECTS       (TH_FACT_GARBAGE | TH_FACT_WRITES_FIELDS | TH_FACT_WRITES_LENGTHS)
 #define INLINE_SIZE   40
 #define SIZE_MAX_KEPT 60000u
@@ -120,6 +121,14 @@ static void add_capture(scan *s, const th_tir *node) {
     facts->captures[facts->ncaptures++] = (th_gen_capture){s->index, node->index, node};
 }
 
+/* In a loop it goes with the loop's region. */
+static void add_garbage(scan *s) {
+    if (s->loop)
+        s->fn->garbage_in_loops = true;
+    else
+        s->fn->garbage_here = true;
+}
+
 static th_gen_local *local_of(scan *s, const th_local *local) {
     th_gen_local *facts = &s->fn->locals[local->index];
     facts->in_loop |= s->loop;
@@ -152,25 +161,25 @@ static void scan_closure(scan *s, const th_tir *n) {
     add_capture(s, n);
     s->g->facts.functions[n->index].closed = true;
     s->g->facts.functions[n->index].called = true;
-    s->fn->garbage_here = true;
+    add_garbage(s);
 }
 
 static void scan_call(scan *s, const th_tir *n) {
     uint32_t from = 0;
     if (n->kind == TH_TIR_CALL) {
         s->g->facts.functions[n->index].called = true;
-        add_callee(s, n->index);
+        add_callee(s, n->index | (s->loop ? CALLEE_LOOP : 0));
     } else if (n->kind == TH_TIR_CALL_CLOSURE) {
         s->fn->flags |= TH_FACT_WRITES_FIELDS | TH_FACT_WRITES_LENGTHS;
-        add_callee(s, n->kids[0]->type | CALLEE_TYPE);
+        add_callee(s, n->kids[0]->type | CALLEE_TYPE | (s->loop ? CALLEE_LOOP : 0));
         if (n->kids[0]->kind == TH_TIR_LOCAL) {
             local_of(s, n->kids[0]->local)->heads++;
             from = 1;
         }
     } else {
         uint16_t effects = builtin_effects(s->g, n);
-        s->fn->flags |= effects;
-        if (effects & TH_FACT_GARBAGE) s->fn->garbage_here = true;
+        s->fn->flags |= effects & ~TH_FACT_GARBAGE;
+        if (effects & TH_FACT_GARBAGE) add_garbage(s);
     }
     scan_kids(s, n, from);
 }
@@ -252,7 +261,7 @@ static void scan_node(scan *s, const th_tir *n) {
         return;
     default: break;
     }
-    if (makes_garbage(s->g, n)) s->fn->garbage_here = true;
+    if (makes_garbage(s->g, n)) add_garbage(s);
     scan_kids(s, n, 0);
 }
 
@@ -303,23 +312,38 @@ static void settle_locals(th_gen *g, uint32_t f) {
     }
 }
 
+/* What a call of any closure of a type may do. */
+static uint16_t closure_effects(const th_gen *g, th_type_id type) {
+    uint16_t flags = 0;
+    for (uint32_t f = 0; f < g->program->nfunctions; f++)
+        if (g->facts.functions[f].closed && g->program->functions[f]->type == type)
+            flags |= g->facts.functions[f].flags & EFFECTS;
+    return flags;
+}
+
+/* A call leaves garbage to its caller only when its result is a pointer: else the function's own region takes it. */
 static bool flow_effects(th_gen *g, th_gen_function *fn) {
+    th_type_id result = th_types_result(g->types, fn->tir->type);
     uint16_t flags = fn->flags;
-    bool start = fn->in_start, changed = false;
+    bool outside = fn->garbage_here || fn->garbage_outside, any = outside || fn->garbage_in_loops, changed = false;
     for (size_t i = 0; i < fn->ncallees; i++) {
         uint32_t callee = fn->callees[i];
+        uint16_t effects = 0;
         if (callee & CALLEE_TYPE) {
-            for (uint32_t f = 0; f < g->program->nfunctions; f++)
-                if (g->facts.functions[f].closed && g->program->functions[f]->type == (callee & ~CALLEE_TYPE))
-                    flags |= g->facts.functions[f].flags;
-            continue;
+            effects = closure_effects(g, callee & CALLEE_INDEX);
+        } else {
+            th_gen_function *other = &g->facts.functions[callee & CALLEE_INDEX];
+            if (!(callee & CALLEE_MADE)) effects = other->flags & EFFECTS;
+            if (fn->in_start && !other->in_start) other->in_start = changed = true;
         }
-        th_gen_function *other = &g->facts.functions[callee & CALLEE_INDEX];
-        if (!(callee & CALLEE_MADE)) flags |= other->flags;
-        if (start && !other->in_start) other->in_start = changed = true;
+        flags |= effects & ~TH_FACT_GARBAGE;
+        any |= (effects & TH_FACT_GARBAGE) != 0;
+        outside |= (effects & TH_FACT_GARBAGE) && !(callee & CALLEE_LOOP);
     }
-    changed |= flags != fn->flags;
+    if (any && result != TH_TYPE_VOID && th_gen_is_pointer(th_gen_class(g, result))) flags |= TH_FACT_GARBAGE;
+    changed |= flags != fn->flags || outside != fn->garbage_outside;
     fn->flags = flags;
+    fn->garbage_outside = outside;
     return changed;
 }
 
@@ -413,9 +437,7 @@ static uint16_t own_flags(const th_gen *g, th_gen_function *fn, const th_tir *n,
     case TH_TIR_CALL: return TH_FACT_TRAPS | TH_FACT_CALLS | (g->facts.functions[n->index].flags & EFFECTS);
     case TH_TIR_CALL_CLOSURE: {
         uint16_t flags = TH_FACT_TRAPS | TH_FACT_CALLS | TH_FACT_WRITES_FIELDS | TH_FACT_WRITES_LENGTHS;
-        for (uint32_t f = 0; f < g->program->nfunctions; f++)
-            if (g->facts.functions[f].closed && g->program->functions[f]->type == n->kids[0]->type)
-                flags |= g->facts.functions[f].flags & EFFECTS;
+        flags |= closure_effects(g, n->kids[0]->type);
         return flags;
     }
     case TH_TIR_CALL_BUILTIN:
@@ -523,8 +545,6 @@ void th_gen_learn(th_gen *g) {
     }
     settle_cells(g);
     for (uint32_t i = 0; i < n; i++) settle_locals(g, i);
-    for (uint32_t i = 0; i < n; i++)
-        if (facts->functions[i].garbage_here) facts->functions[i].flags |= TH_FACT_GARBAGE;
     if (g->program->start >= 0) facts->functions[g->program->start].in_start = true;
     for (bool changed = true; changed && g->status == TH_OK;) {
         changed = false;

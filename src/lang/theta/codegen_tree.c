@@ -840,7 +840,7 @@ static void make_parameters(th_gen *g) {
 static bool wants_region(const th_gen *g) {
     th_type_id result = th_types_result(g->types, g->fn->tir->type);
     bool pointer = result != TH_TYPE_VOID && th_gen_is_pointer(th_gen_class(g, result));
-    return g->fn->garbage_here && g->fn->called && !pointer;
+    return g->fn->garbage_outside && g->fn->called && !pointer;
 }
 
 void th_gen_body(th_gen *g) {
@@ -850,7 +850,7 @@ void th_gen_body(th_gen *g) {
     make_frames(g);
     g->entry = th_gen_emit(g, TH_GEN_MARK, 0, 0, 0);
     if (g->status != TH_OK) return;
-    g->fn_region = wants_region(g) || (g->fn->tail_loop && (g->fn->flags & TH_FACT_GARBAGE));
+    g->fn_region = wants_region(g) || (g->fn->tail_loop && g->fn->garbage_outside);
     if (g->fn_region) {
         g->span = g->fn->tir->span;
         th_gen_emit(g, TH_OP_RENTER, 0, 0, 0);
