@@ -33,9 +33,10 @@ static th_status write_stdout(void *user, const char *bytes, size_t len) {
 static th_status set_up(th_machine *m) {
     TH_TRY(th_types_init(&m->types, &m->mem));
     m->stack = th_mem_new(&m->mem, FIRST_REGISTERS * sizeof *m->stack);
-    m->contexts = th_mem_new(&m->mem, FIRST_CONTEXTS * sizeof *m->contexts);
-    if (!m->stack || !m->contexts) return TH_E_NOMEM;
+    if (!m->stack) return TH_E_NOMEM;
     m->stack_end = m->stack + FIRST_REGISTERS;
+    m->contexts = th_mem_new(&m->mem, FIRST_CONTEXTS * sizeof *m->contexts);
+    if (!m->contexts) return TH_E_NOMEM;
     m->contexts_end = m->contexts + FIRST_CONTEXTS;
     m->contexts[0] = (th_context){.fn = &exit_fn, .pc = th_exit_code, .kind = TH_CONTEXT_ENTRY};
     m->context = m->contexts;

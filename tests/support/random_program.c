@@ -318,6 +318,24 @@ static void into(random_gen *g, th_op op, th_type_id type, uint32_t b, uint32_t 
     wrote(g, reg, type);
 }
 
+/* An accumulation, or a division by a constant. */
+static void fused_statement(random_gen *g) {
+    static const th_op ops[] = {TH_OP_MADD, TH_OP_FMADD, TH_OP_FMSUB, TH_OP_DIVK, TH_OP_REMK};
+    th_op op = ops[below(g, TH_COUNT(ops))];
+    th_type_id type = op == TH_OP_FMADD || op == TH_OP_FMSUB ? TH_TYPE_F64 : TH_TYPE_I64;
+    uint32_t from = value_of(g, type, 0), x = value_of(g, type, 0), y = value_of(g, type, 0), k;
+    uint32_t reg = target_for(g, type);
+    if (reg == 0 || (type == TH_TYPE_F64 && (from == 0 || x == 0 || y == 0))) return;
+    if (op == TH_OP_DIVK || op == TH_OP_REMK) {
+        note(g, th_builder_i64(g->b, 2 + (int64_t)below(g, INT32_MAX - 2), &k));
+        th_fn_abcw(g->f, op, reg, x, 0, k);
+    } else {
+        th_fn_abc(g->f, TH_OP_MOV, reg, from, 0);
+        th_fn_abc(g->f, op, reg, x, y);
+    }
+    wrote(g, reg, type);
+}
+
 static void object_statement(random_gen *g) {
     uint32_t node = value_of(g, g->t[T_NODE], 0), s = value_of(g, TH_TYPE_STRING, 0), x;
     if (node == 0 || s == 0) return;
@@ -598,8 +616,10 @@ static void statement(random_gen *g) {
     memset(g->pinned, 0, sizeof g->pinned);
     uint32_t what = below(g, g->nesting < 4 ? 100 : 70);
     g->nesting++;
-    if (what < 30)
+    if (what < 27)
         simple_statement(g);
+    else if (what < 30)
+        fused_statement(g);
     else if (what < 42)
         object_statement(g);
     else if (what < 52)

@@ -103,27 +103,37 @@ static void cyclic_values_compare_hash_and_copy(void **state) {
 }
 
 /* Each level holds the one below twice: 2^60 paths, 60 objects. */
+static uint64_t tower(th_type_id type, size_t levels) {
+    uint64_t below = 0;
+    for (size_t i = 0; i < levels; i++) {
+        th_record *fork = th_new_record(b.machine, type, 2);
+        assert_non_null(fork);
+        th_record_set(b.machine, fork, 0, below);
+        th_record_set(b.machine, fork, 1, below);
+        below = th_ptr_word(fork);
+    }
+    return below;
+}
+
 static void shared_values_are_compared_and_copied_once(void **state) {
     (void)state;
-    th_type_id type = type_named("List<i64>");
-    uint64_t words[2], copy;
-    for (size_t side = 0; side < 2; side++) {
-        type = type_named("List<i64>");
-        words[side] = value("List<i64>", "[1]");
-        for (size_t i = 0; i < 60; i++) {
-            assert_int_equal(th_types_list(th_machine_types(b.machine), type, &type), TH_OK);
-            th_list *list = th_new_list(b.machine, type, 2);
-            assert_true(th_list_push(b.machine, list, words[side]) && th_list_push(b.machine, list, words[side]));
-            words[side] = th_ptr_word(list);
-        }
-    }
+    th_types *types = th_machine_types(b.machine);
+    th_type_id type, option;
+    th_view names[] = {view("left"), view("right")};
+    assert_int_equal(th_types_declare(types, TH_KIND_STRUCT, view("Fork"), &type), TH_OK);
+    assert_int_equal(th_types_option(types, type, &option), TH_OK);
+    assert_int_equal(th_types_define(types, type, (th_type_id[]){option, option}, 2, names, 2), TH_OK);
+    uint64_t one = tower(type, 60), two = tower(type, 60), copy;
     bool equal;
-    assert_int_equal(th_value_equal(b.machine, type, words[0], words[1], &equal), TH_OK);
+    int order;
+    assert_int_equal(th_value_equal(b.machine, type, one, two, &equal), TH_OK);
     assert_true(equal);
-    assert_int_equal(th_value_copy(b.machine, type, words[0], &copy), TH_OK);
-    const th_list *list = th_word_ptr(copy);
-    assert_int_equal(list->words[0], list->words[1]);
-    assert_int_not_equal(list->words[0], ((th_list *)th_word_ptr(words[0]))->words[0]);
+    assert_int_equal(th_value_compare(b.machine, type, one, tower(type, 59), &order), TH_OK);
+    assert_int_equal(order, 1);
+    assert_int_equal(th_value_copy(b.machine, type, one, &copy), TH_OK);
+    const th_record *top = th_word_ptr(copy);
+    assert_int_equal(top->slots[0], top->slots[1]);
+    assert_int_not_equal(top->slots[0], ((th_record *)th_word_ptr(one))->slots[0]);
 }
 
 static int order_of(const char *type, const char *x, const char *y) {

@@ -387,6 +387,35 @@ static th_tir *switch_stmt(int depth) {
     return t;
 }
 
+/* if (x == 0) .. else if (x == 1) .., or the same as statements that leave. */
+static th_tir *chain_stmt(int depth) {
+    th_local *x = find(TH_TYPE_I64);
+    if (x == NULL) return NULL;
+    bool exits = pick(2);
+    th_tir *whole = node(TH_TIR_BLOCK, TH_TYPE_VOID, 0), *last = NULL;
+    uint32_t n = 3 + pick(5);
+    whole->kids = th_arena_zeroed(&arena, (n + 2) * sizeof *whole->kids);
+    for (uint32_t i = 0; i < n; i++) {
+        th_tir *value = small(9);
+        value->ival -= 2;
+        th_tir *test = binary(TH_TIR_EQ, TH_TYPE_BOOL, of_local(TH_TIR_LOCAL, x, NULL), value);
+        th_tir *body = exits ? NULL : nested(depth);
+        if (exits) {
+            body = node(TH_TIR_RETURN, TH_TYPE_VOID, 1,
+                        expr(th_types_result(th_builder_types(program.builder), s->fn->type), 1));
+            body->never = true;
+        }
+        th_tir *test_node = node(TH_TIR_IF, TH_TYPE_VOID, 2, test, body);
+        if (exits || last == NULL)
+            whole->kids[whole->nkids++] = test_node;
+        else
+            last->kids[last->nkids++] = test_node;
+        last = test_node;
+    }
+    if (!exits && pick(2)) last->kids[last->nkids++] = nested(depth);
+    return whole;
+}
+
 static th_tir *leave_stmt(int depth) {
     th_tir *t = NULL;
     if (s->loops > 0 && pick(3))
@@ -439,7 +468,11 @@ static th_tir *stmt(int depth) {
                            : node(TH_TIR_IF, TH_TYPE_VOID, 2, test, yes);
         }
         case 5:
-            if (depth > 1) return switch_stmt(depth);
+            if (depth > 1 && pick(2)) return switch_stmt(depth);
+            if (depth > 1) {
+                th_tir *t = chain_stmt(depth);
+                if (t != NULL) return t;
+            }
             break;
         case 6:
             if (depth > 1 && s->guards < 3) {

@@ -232,6 +232,7 @@ typedef struct inst {
     loop *loop;
     uint32_t mark_index; /* in the program */
     bool reached;
+    bool arguments; /* a main whose parameter was found to be the program's arguments */
     uint8_t mark;
 } inst;
 

@@ -443,7 +443,7 @@ static bool is_lambda_over(const verb *v, const th_ast *ast) {
 /* callee(args...): arguments that use columns become parameters of a function; the others stand in its body. */
 static cell call(checker *c, verb *v, const th_ast *ast, const th_ast *callee, arg *args, uint32_t n) {
     cell cells[TC_MAX_ARGS];
-    ty params[TC_MAX_ARGS];
+    ty params[TC_MAX_ARGS] = {0};
     uint32_t index[TC_MAX_ARGS], used = 0;
     bool nullable = false, bad = false;
     for (uint32_t i = 0; i < n; i++)

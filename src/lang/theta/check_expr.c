@@ -1230,7 +1230,8 @@ th_tir *tc_expr(checker *c, const th_ast *ast, ty want) {
 
 th_tir *tc_value(checker *c, const th_ast *ast) {
     th_tir *n = tc_expr(c, ast, T_NONE);
-    if (n->type != TH_TYPE_VOID || n->never) return n;
+    if (n->never && n->type != T_BAD) n->type = tc_hole(c, false); /* stands for a value of any type */
+    if (n->type != TH_TYPE_VOID) return n;
     tc_error(c, TH_E_TYPE, ast, "this gives no value");
     return tc_bad(c, ast);
 }

@@ -205,10 +205,12 @@ static void export_function(checker *c, func *f, const capsule *entry) {
 }
 
 static void export_all(checker *c, work *w, func *main) {
-    if (main && main->insts) {
-        main->insts->tir->export_name = th_view_of("main");
-        main->insts->tir->export_alias = mangled(c, main);
-        reach(c, w, main->insts);
+    inst *entry_inst = main ? exported_instance(c, main) : NULL;
+    if (main && !entry_inst && main->insts && main->insts->arguments) entry_inst = main->insts;
+    if (entry_inst) {
+        entry_inst->tir->export_name = th_view_of("main");
+        entry_inst->tir->export_alias = mangled(c, main);
+        reach(c, w, entry_inst);
     }
     if (c->options->mode == TH_THETA_INPUT) return;
     const file *own = c->files[0];

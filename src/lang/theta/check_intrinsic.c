@@ -17,10 +17,7 @@ static bool count(checker *c, const th_ast *ast, const char *name, uint32_t n, u
 
 static bool any_bad(checker *c, arg *args, uint32_t n) {
     bool bad = false;
-    for (uint32_t i = 0; i < n; i++) {
-        if (args[i].ast && args[i].ast->kind == TH_AST_LAMBDA) continue;
-        bad |= tc_arg_node(c, &args[i])->type == T_BAD;
-    }
+    for (uint32_t i = 0; i < n; i++) bad |= tc_arg_node(c, &args[i])->type == T_BAD;
     return bad;
 }
 

@@ -305,7 +305,19 @@ static void check_unused(checker *c) {
     }
 }
 
-static void check_all(checker *c, func *main) {
+/* `main = args -> ...`: the parameter of main is the list of the program's arguments when nothing else is written. */
+static void check_named_main(checker *c, func *main) {
+    tc_sign(c, main);
+    if (main->bad || !main->template_ || main->insts || main->nparams != 1) return;
+    ty *types = tc_new(c, (main->nvars + 1) * sizeof *types);
+    for (uint32_t i = 0; i < main->nvars; i++) types[i] = tc_hole(c, c->types[main->vars[i]].numeric);
+    ty param = tc_subst(c, main->params[0].type, main->vars, types, main->nvars);
+    if (!tc_unify(c, param, tc_list(c, TH_TYPE_STRING))) return;
+    tc_instance(c, main, types, NULL)->arguments = true;
+    drain(c);
+}
+
+static void check_all(checker *c, func *main, func *named) {
     sign_members(c);
     for (capsule *cap = c->capsules; cap; cap = cap->next)
         if (!cap->standard) check_members(c, cap);
@@ -316,6 +328,7 @@ static void check_all(checker *c, func *main) {
         tc_instance(c, main, NULL, NULL);
     }
     drain(c);
+    if (named) check_named_main(c, named);
     check_globals(c);
     check_unused(c);
     tc_check_changes(c);
@@ -345,7 +358,7 @@ static void check_whole(checker *c, const th_source *source, const th_ast *ast, 
         tc_note(c, named->file, named->def, "`main` is defined here");
     }
     if (bare && named && tc_body(bare)->nkids == 0) bare = NULL;
-    check_all(c, bare);
+    check_all(c, bare, named);
     tc_sort_messages(c, told);
     if (c->diags->error_count == 0 && c->status == TH_OK) tc_finish(c, bare ? bare : named, out);
 }

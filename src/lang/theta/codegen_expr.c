@@ -793,6 +793,18 @@ static uint8_t mirrored(uint8_t op) {
     }
 }
 
+/* x % 2^k == 0 is x & (2^k - 1) == 0, whatever the sign. The register of the latter, or TH_GEN_NONE. */
+static uint32_t low_bits(th_gen *g, const th_tir *node, uint8_t op, int64_t c) {
+    int64_t divisor;
+    if (c != 0 || (op != TH_TIR_EQ && op != TH_TIR_NE) || node->kind != TH_TIR_BINARY || node->op != TH_TIR_REM)
+        return TH_GEN_NONE;
+    if (!small_literal(g, node->kids[1], &divisor) || divisor > 256 || power_of_two(divisor) < 0) return TH_GEN_NONE;
+    uint32_t a = th_gen_value(g, node->kids[0], TH_GEN_NONE), bits = th_gen_vreg_new(g, TH_CLASS_I64);
+    at(g, node);
+    th_gen_emit(g, TH_OP_ANDI, bits, a, (uint32_t)(divisor - 1));
+    return bits;
+}
+
 static bool branch_on_literal(th_gen *g, const th_tir *node, th_gen_label *target, bool sense) {
     const th_tir *k0 = node->kids[0], *k1 = node->kids[1];
     uint8_t op = node->op;
@@ -805,7 +817,8 @@ static bool branch_on_literal(th_gen *g, const th_tir *node, th_gen_label *targe
         return false;
     }
     if (c != (int16_t)c) return false;
-    uint32_t a = th_gen_value(g, k0, TH_GEN_NONE);
+    uint32_t a = low_bits(g, k0, op, c);
+    if (a == TH_GEN_NONE) a = th_gen_value(g, k0, TH_GEN_NONE);
     at(g, node);
     th_gen_emit_branch(g, literal_branch(op, sense), a, (uint32_t)(int32_t)c, 0, target);
     return true;

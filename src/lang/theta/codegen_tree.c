@@ -276,8 +276,15 @@ static bool in_register(const th_gen *g, const th_local *local) {
 
 /* ---- Branches ----------------------------------------------------------------------------------------------- */
 
+static uint32_t lower_exits(th_gen *g, const th_tir *block, uint32_t from);
+
 static void lower_block(th_gen *g, const th_tir *node, use u) {
     for (uint32_t i = 0; i < node->nkids; i++) {
+        uint32_t exits = lower_exits(g, node, i);
+        if (exits > 0) {
+            i += exits - 1;
+            continue;
+        }
         const th_tir *kid = node->kids[i];
         if (i + 1 == node->nkids)
             lower(g, kid, u);
@@ -288,8 +295,144 @@ static void lower_block(th_gen *g, const th_tir *node, use u) {
     if (node->nkids == 0 && u.kind == USE_RETURN) return_void(g);
 }
 
+/* ---- Chains of comparisons with literals, as a table ---- */
+
+#define CASES_FEWEST 4
+#define CASES_MOST   256
+
+typedef struct cases {
+    const th_local *local;
+    int64_t *value, low; /* value NULL: only counted so far */
+    const th_tir **body;
+    uint32_t count, span; /* span: of the values, in the table */
+} cases;
+
+static bool make_room(th_gen *g, cases *c) {
+    c->value = th_arena_new(&g->scratch, c->count * sizeof *c->value);
+    c->body = th_arena_new(&g->scratch, c->count * sizeof *c->body);
+    if (c->value == NULL || c->body == NULL) th_gen_fail(g, TH_E_NOMEM);
+    c->count = 0;
+    return g->status == TH_OK;
+}
+
+/* `x == 3`, of the same x as before. */
+static bool add_case(const th_gen *g, cases *c, const th_tir *test, const th_tir *body) {
+    if (c->count == CASES_MOST || test->kind != TH_TIR_BINARY || test->op != TH_TIR_EQ) return false;
+    const th_tir *x = test->kids[0], *value = test->kids[1];
+    if (x->kind != TH_TIR_LOCAL) {
+        x = test->kids[1];
+        value = test->kids[0];
+    }
+    th_tir lit;
+    if (x->kind != TH_TIR_LOCAL || (c->count > 0 && x->local != c->local)) return false;
+    if (!th_gen_fold(g, value, &lit) || lit.kind != TH_TIR_INT || th_gen_class(g, x->type) == TH_CLASS_BOOL)
+        return false;
+    if (lit.ival < -100 || lit.ival > 30000) return false;
+    if (g->scope->places[x->local->index].kind != TH_PLACE_REG) return false;
+    c->local = x->local;
+    if (c->value != NULL) {
+        c->value[c->count] = lit.ival;
+        c->body[c->count] = body;
+    }
+    c->count++;
+    return true;
+}
+
+static bool is_dense(cases *c) {
+    if (c->count < CASES_FEWEST) return false;
+    int64_t low = c->value[0], high = c->value[0];
+    for (uint32_t i = 1; i < c->count; i++) {
+        if (c->value[i] < low) low = c->value[i];
+        if (c->value[i] > high) high = c->value[i];
+    }
+    if (low > 0 && low <= 4) low = 0;
+    c->low = low;
+    c->span = (uint32_t)(high - low + 1);
+    return c->span <= 2 * c->count + 8;
+}
+
+/* The table, then the bodies, which go to `end` unless they leave; `other` is for all other values. */
+static void lower_cases(th_gen *g, const cases *c, use u, th_gen_label *other, th_gen_label *end) {
+    th_gen_label **table = th_arena_zeroed(&g->scratch, c->span * sizeof(th_gen_label *));
+    if (table == NULL) {
+        th_gen_fail(g, TH_E_NOMEM);
+        return;
+    }
+    uint32_t v = th_gen_place_of(g, c->local)->v;
+    for (uint32_t i = 0; i < c->span; i++) table[i] = other;
+    for (uint32_t i = c->count; i-- > 0;) table[c->value[i] - c->low] = NULL; /* the first of equal ones counts */
+    th_gen_label *label[CASES_MOST];
+    for (uint32_t i = 0; i < c->count; i++) {
+        th_gen_label **slot = &table[c->value[i] - c->low];
+        label[i] = *slot == NULL ? (*slot = th_gen_label_new(g)) : NULL;
+    }
+    if (c->low != 0) {
+        uint32_t offset = th_gen_vreg_new(g, TH_CLASS_I64), low = th_gen_int(g, TH_CLASS_I64, c->low, TH_GEN_NONE);
+        th_gen_emit(g, TH_OP_SUB, offset, v, low);
+        v = offset;
+    }
+    th_gen_ins *ins = th_gen_emit(g, TH_OP_SWITCH, v, c->span, 0);
+    if (ins != NULL) ins->targets = table;
+    th_gen_jump(g, other);
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (label[i] == NULL) continue;
+        th_gen_place_label(g, label[i]);
+        lower(g, c->body[i], u);
+        if (end != NULL) th_gen_jump(g, end);
+    }
+}
+
+/* What follows the cases of `node`: the last else, or NULL. */
+static const th_tir *read_chain(const th_gen *g, const th_tir *node, cases *c) {
+    while (node != NULL && node->kind == TH_TIR_IF && add_case(g, c, node->kids[0], node->kids[1]))
+        node = has_kid(node, 2) ? node->kids[2] : NULL;
+    return node;
+}
+
+/* if (x == 0) a else if (x == 1) b else if .. */
+static bool lower_chain(th_gen *g, const th_tir *node, use u) {
+    cases c = {0};
+    read_chain(g, node, &c);
+    if (c.count < CASES_FEWEST) return false;
+    if (!make_room(g, &c)) return true;
+    const th_tir *rest = read_chain(g, node, &c);
+    if (!is_dense(&c)) return false;
+    th_gen_label *other = th_gen_label_new(g), *end = u.kind == USE_RETURN ? NULL : th_gen_label_new(g);
+    lower_cases(g, &c, u, other, end);
+    th_gen_place_label(g, other);
+    if (rest != NULL)
+        lower(g, rest, u);
+    else if (u.kind == USE_RETURN)
+        return_void(g);
+    if (end != NULL) th_gen_place_label(g, end);
+    return true;
+}
+
+static void read_exits(const th_gen *g, const th_tir *block, uint32_t from, cases *c) {
+    for (uint32_t i = from; i + 1 < block->nkids; i++) { /* the last statement may be the block's value */
+        const th_tir *kid = block->kids[i];
+        if (kid->kind != TH_TIR_IF || has_kid(kid, 2) || !kid->kids[1]->never) return;
+        if (!add_case(g, c, kid->kids[0], kid->kids[1])) return;
+    }
+}
+
+/* if (x == 0) { return a; } if (x == 1) { return b; } ..: how many statements were lowered, 0: none. */
+static uint32_t lower_exits(th_gen *g, const th_tir *block, uint32_t from) {
+    cases c = {0};
+    read_exits(g, block, from, &c);
+    if (c.count < CASES_FEWEST || !make_room(g, &c)) return 0;
+    read_exits(g, block, from, &c);
+    if (!is_dense(&c)) return 0;
+    th_gen_label *other = th_gen_label_new(g);
+    at(g, block->kids[from]);
+    lower_cases(g, &c, (use){USE_NONE, 0}, other, NULL);
+    th_gen_place_label(g, other);
+    return c.count;
+}
+
 static void lower_if(th_gen *g, const th_tir *node, use u) {
     for (;;) { /* else-if chains without recursion */
+        if (lower_chain(g, node, u)) return;
         bool other = has_kid(node, 2);
         th_gen_label *no = th_gen_label_new(g);
         th_tir lit;
