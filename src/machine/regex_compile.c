@@ -126,9 +126,9 @@ static void sift(range *set, size_t i, size_t n) {
 
 /* Sorts and joins the ranges from `from` on. */
 static void set_normalize(parser *p, size_t from) {
-    range *set = p->set + from;
     size_t n = p->set_len - from;
     if (n < 2) return;
+    range *set = p->set + from;
     for (size_t i = n / 2; i-- > 0;) sift(set, i, n);
     for (size_t end = n; end-- > 1;) {
         range swap = set[0];
@@ -197,7 +197,7 @@ static node *class_node(parser *p, size_t from) {
     node *n = new_node(p, N_CLASS);
     if (!n) return NULL;
     n->count = p->set_len - from;
-    n->ranges = th_arena_copy(&p->arena, p->set + from, n->count * sizeof *n->ranges);
+    if (n->count) n->ranges = th_arena_copy(&p->arena, p->set + from, n->count * sizeof *n->ranges);
     p->set_len = from;
     return n->ranges || n->count == 0 ? n : no_memory(p);
 }

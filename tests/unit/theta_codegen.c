@@ -30,10 +30,23 @@ typedef struct maker {
 
 static maker m;
 
+static int64_t refuse_in = -1; /* allocations until the one that is refused; < 0: none is */
+
+static void *allocate(void *user, void *block, size_t old_bytes, size_t new_bytes) {
+    (void)user;
+    (void)old_bytes;
+    if (new_bytes == 0) {
+        free(block);
+        return NULL;
+    }
+    if (refuse_in >= 0 && refuse_in-- == 0) return NULL;
+    return realloc(block, new_bytes);
+}
+
 static int setup(void **state) {
     (void)state;
     memset(&m, 0, sizeof m);
-    th_mem_init(&m.mem, NULL, NULL, NULL, 0);
+    th_mem_init(&m.mem, allocate, NULL, NULL, 0);
     th_arena_init(&m.arena, &m.mem);
     m.program.name = th_view_of("test");
     m.program.functions = m.functions;
@@ -432,6 +445,82 @@ static void traps_keep_the_place_of_their_operator(void **state) {
     assert_int_equal(th_function_span(f, 0).column, 5);
 }
 
+static void dense_comparisons_become_a_table(void **state) {
+    (void)state;
+    begin("f", I64, 1, (th_type_id[]){I64});
+    th_local *n = local("n", I64, false);
+    th_tir *chain = get(n);
+    for (int i = 5; i >= 0; i--)
+        chain = node(TH_TIR_IF, I64, 3, op(TH_TIR_EQ, get(n), integer(i)), integer(i * 10 + 1), chain);
+    end(chain);
+    make();
+    assert_string_equal(code_of("f"), "switch ret ldi ret ldi ret ldi ret ldi ret ldi ret ldi ret");
+}
+
+static void parity_needs_no_division(void **state) {
+    (void)state;
+    begin("f", I64, 1, (th_type_id[]){I64});
+    th_local *n = local("n", I64, false);
+    th_tir *even = op(TH_TIR_EQ, op(TH_TIR_REM, get(n), integer(2)), integer(0));
+    end(node(TH_TIR_IF, I64, 3, even, op(TH_TIR_DIV, get(n), integer(2)), op(TH_TIR_REM, get(n), integer(10))));
+    make();
+    assert_string_equal(code_of("f"), "and.i jne.i div.k ret rem.k ret");
+}
+
+static void divisions_that_trap_stay_where_they_are(void **state) {
+    (void)state;
+    begin("f", I64, 2, (th_type_id[]){I64, I64});
+    th_local *n = local("n", I64, false), *d = local("d", I64, false), *s = local("s", I64, true),
+             *i = local("i", I64, true);
+    th_tir *body = set(s, add(get(s), op(TH_TIR_DIV, get(n), get(d))));
+    end(seq(I64, 4, let(s, op(TH_TIR_DIV, integer(1), integer(0))), let(i, integer(0)), count_up(i, get(n), body),
+            get(s)));
+    make();
+    assert_string_equal(code_of("f"), "ldi div ldi jle div add loop ret");
+}
+
+static void a_function_drops_what_it_made_before_it_returns(void **state) {
+    (void)state;
+    th_type_id numbers = list_of(I64);
+    uint32_t f = begin("f", I64, 1, (th_type_id[]){I64});
+    th_local *n = local("n", I64, false);
+    end(node(TH_TIR_LEN, I64, 1, node(TH_TIR_LIST, numbers, 1, get(n))));
+    begin("g", I64, 1, (th_type_id[]){I64});
+    th_local *m0 = local("m", I64, false), *s = local("s", I64, true), *i = local("i", I64, true);
+    th_tir *call = indexed(node(TH_TIR_CALL, I64, 1, get(i)), f);
+    end(seq(I64, 4, let(s, integer(0)), let(i, integer(0)), count_up(i, get(m0), set(s, add(get(s), call))), get(s)));
+    make();
+    assert_string_equal(code_of("f"), "renter ldi lnew lpush llen rleave ret");
+    assert_string_equal(code_of("g"), "ldi ldi jle mov call add loop ret"); /* nothing is left for the loop to drop */
+}
+
+static void string_tree(void) {
+    begin("f", TH_TYPE_STRING, 1, (th_type_id[]){I64});
+    th_local *n = local("n", I64, false), *s = local("s", TH_TYPE_STRING, true), *i = local("i", I64, true);
+    th_tir *body = set(s, add(add(get(s), text("a")), text("b")));
+    end(seq(TH_TYPE_STRING, 4, let(s, text("")), let(i, integer(0)), count_up(i, get(n), body), get(s)));
+}
+
+static void a_refused_allocation_is_told_and_nothing_leaks_fault(void **state) {
+    th_status status = TH_E_NOMEM;
+    for (int64_t at = 0; status != TH_OK && at < 10000; at++) {
+        if (at > 0) {
+            assert_int_equal(teardown(state), 0);
+            assert_int_equal(setup(state), 0);
+        }
+        string_tree();
+        uint8_t *bytes = NULL;
+        size_t len = 0;
+        th_error err;
+        refuse_in = at;
+        status = th_theta_generate(&m.mem, &m.arena, &m.program, &bytes, &len, &err);
+        refuse_in = -1;
+        assert_true(status == TH_OK || status == TH_E_NOMEM);
+        if (status == TH_OK) th_mem_free(&m.mem, bytes, len);
+    }
+    assert_int_equal(status, TH_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -450,6 +539,11 @@ int main(void) {
         T(three_hundred_locals_alive_at_once_compile),
         T(a_struct_literal_beyond_the_limit_is_told_by_name),
         T(traps_keep_the_place_of_their_operator),
+        T(dense_comparisons_become_a_table),
+        T(parity_needs_no_division),
+        T(divisions_that_trap_stay_where_they_are),
+        T(a_function_drops_what_it_made_before_it_returns),
+        T(a_refused_allocation_is_told_and_nothing_leaks_fault),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,11 +128,13 @@ static void literal_as(th_tir *n, ty want) {
 static th_tir *adapt(checker *c, th_tir *node, ty want, const th_ast *ast) {
     ty have = tc_shallow(c, node->type);
     uint8_t kind = c->types[want].kind, have_kind = c->types[have].kind;
-    if (node->never) {
+    if (node->never && (have == T_NEVER || have == TH_TYPE_VOID || c->types[have].kind == K_HOLE)) {
         node->type = want;
         return node;
     }
     if (have == want || have == T_BAD) return node;
+    if (node->never) /* it has a type of its own, though nothing comes of it */
+        return tc_seq(c, node, tc_node(c, TH_TIR_TRAP, want, ast, 1, tc_string(c, (th_view){"", 0}, ast)), ast);
     if (have == T_NULL && kind == TH_KIND_OPTION) {
         node->type = want;
         return node;
@@ -1230,7 +1232,7 @@ th_tir *tc_expr(checker *c, const th_ast *ast, ty want) {
 
 th_tir *tc_value(checker *c, const th_ast *ast) {
     th_tir *n = tc_expr(c, ast, T_NONE);
-    if (n->never && n->type != T_BAD) n->type = tc_hole(c, false); /* stands for a value of any type */
+    if (n->never && (n->type == T_NEVER || n->type == TH_TYPE_VOID)) n->type = tc_hole(c, false); /* any value */
     if (n->type != TH_TYPE_VOID) return n;
     tc_error(c, TH_E_TYPE, ast, "this gives no value");
     return tc_bad(c, ast);

@@ -649,8 +649,32 @@ static ty read_generic(checker *c, th_view name, const ty *args, uint32_t n, tva
     return t;
 }
 
+/* `{a: i64, b: String?}`: the rows of a table whose struct has no name. */
+static ty read_row(checker *c, reader *r, tvars *vars) {
+    uint32_t room = 1, n = 0;
+    for (const char *p = r->at; p < r->end; p++) room += *p == ':';
+    field *fields = tc_new(c, room * sizeof *fields);
+    do {
+        skip_space(r);
+        const char *start = r->at;
+        while (r->at < r->end && *r->at != ':') r->at++;
+        th_view name = th_view_of(tc_printf(c, "%.*s", (int)(r->at - start), start));
+        if (!take_char(r, ':') || n == room) return T_BAD;
+        fields[n] = (field){0};
+        fields[n].name = name;
+        fields[n++].type = read_type(c, r, vars);
+    } while (take_char(r, ','));
+    return take_char(r, '}') ? tc_row(c, fields, n) : T_BAD;
+}
+
 static ty read_type(checker *c, reader *r, tvars *vars) {
     if (++r->depth > MAX_TYPE_DEPTH) return T_BAD;
+    if (take_char(r, '{')) {
+        ty row = read_row(c, r, vars);
+        if (take_char(r, '?')) row = tc_option(c, row);
+        r->depth--;
+        return row;
+    }
     th_view name = take_name(r);
     ty args[16], t = plain_type(name);
     uint32_t n = 0;
