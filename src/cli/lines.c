@@ -74,8 +74,9 @@ static char *history_path(void) {
     const char *base = state && *state ? state : home;
     const char *below = state && *state ? "/theta/history" : "/.local/state/theta/history";
     if (!base || !*base) return NULL;
-    char *path = malloc(strlen(base) + strlen(below) + 1);
-    if (path) strcat(strcpy(path, base), below);
+    size_t size = strlen(base) + strlen(below) + 1;
+    char *path = malloc(size);
+    if (path) snprintf(path, size, "%s%s", base, below);
     return path;
 }
 

@@ -201,7 +201,7 @@ typedef struct head {
 } head;
 
 static head find_head(const char *pipeline) {
-    size_t start = strspn(pipeline, " \t\r\n"), end = start;
+    size_t start = strspn(pipeline, " \t\r\n"), end;
     char quote = pipeline[start] == '\'' || pipeline[start] == '"' ? pipeline[start] : 0;
     if (quote) {
         const char *close = strchr(pipeline + start + 1, quote);
@@ -245,14 +245,17 @@ static bool spool(text *t) {
     char path[32];
     if (!read_whole("-", &bytes, &len)) return false;
     FILE *file = tmpfile();
-    bool done = file && fwrite(bytes, 1, len, file) == len && fflush(file) == 0;
+    int fd = file ? dup(fileno(file)) : -1; /* open until the process ends: it is read by its descriptor's name */
+    bool done = fd >= 0 && fwrite(bytes, 1, len, file) == len && fflush(file) == 0;
     bool arrow = len >= 4 && (memcmp(bytes, "ARRO", 4) == 0 || memcmp(bytes, "\377\377\377\377", 4) == 0);
     free(bytes);
+    if (file) done = fclose(file) == 0 && done;
     if (!done) {
         complain("standard input cannot be kept: %s", strerror(errno));
+        if (fd >= 0) close(fd);
         return false;
     }
-    snprintf(path, sizeof path, "/dev/fd/%d", fileno(file)); /* open until the process ends */
+    snprintf(path, sizeof path, "/dev/fd/%d", fd);
     add_call(t, arrow ? "Arrow.read" : "Csv.read", path, "");
     return true;
 }

@@ -91,7 +91,8 @@ static th_step out_of_range(th_machine *m) { return th_machine_trap(m, TH_E_ARGU
 
 static th_step time_now(th_machine *m, th_call *call) {
     (void)m;
-    return done_f64(call, (double)(th_clock_unix_ns() / 1000) / 1e6);
+    int64_t micros = th_clock_unix_ns() / 1000;
+    return done_f64(call, (double)micros / 1e6);
 }
 
 static th_step time_now_micros(th_machine *m, th_call *call) {

@@ -92,35 +92,35 @@ static th_status fill_dict(th_restorer *r, const theta_values_Object *o, th_type
     return TH_OK;
 }
 
+static void fill_list(const th_restorer *r, const theta_values_Object *o, th_type_id type, th_list *list) {
+    th_type_id element = type_at(r, type)->args[0];
+    if (type_at(r, element)->bytes < 8) return; /* filled when it was made */
+    for (uint64_t i = 0; i < o->count; i++) list->words[i] = live_word(r, element, r->words[o->start + i]);
+}
+
+static void fill_closure(const th_restorer *r, const theta_values_Object *o, th_closure *closure) {
+    const th_type_id *types = closure->fn->unit->types, *captures = closure->fn->info->captures;
+    for (uint64_t i = 0; i < o->count; i++)
+        closure->captures[i] = live_word(r, types[captures[i]], r->words[o->start + i]);
+}
+
+static void fill_record(const th_restorer *r, const theta_values_Object *o, th_type_id type, th_record *record) {
+    const uint64_t *words = r->words + o->start;
+    for (uint64_t i = 0; i < o->count; i++)
+        record->slots[i] = live_word(r, th_restore_slot_type(r, type, words, i), words[i]);
+}
+
 static th_status fill(th_restorer *r, uint32_t i) {
     const theta_values_Object *o = &r->objects[i];
     th_type_id type = r->object_types[i];
-    const uint64_t *words = r->words + (o->count > 0 ? o->start : 0);
     switch (o->kind) {
-    case theta_values_ObjectKind_List: {
-        th_list *list = r->built[i];
-        th_type_id element = type_at(r, type)->args[0];
-        for (uint64_t w = 0; type_at(r, element)->bytes == 8 && w < o->count; w++)
-            list->words[w] = live_word(r, element, words[w]);
-        return TH_OK;
-    }
+    case theta_values_ObjectKind_List: fill_list(r, o, type, r->built[i]); return TH_OK;
     case theta_values_ObjectKind_Dict: return fill_dict(r, o, type, r->built[i]);
-    case theta_values_ObjectKind_Closure: {
-        th_closure *closure = r->built[i];
-        const th_unit *unit = closure->fn->unit;
-        for (uint64_t w = 0; w < o->count; w++)
-            closure->captures[w] = live_word(r, unit->types[closure->fn->info->captures[w]], words[w]);
-        return TH_OK;
-    }
+    case theta_values_ObjectKind_Closure: fill_closure(r, o, r->built[i]); return TH_OK;
+    case theta_values_ObjectKind_Record: fill_record(r, o, type, r->built[i]); return TH_OK;
     case theta_values_ObjectKind_Native:
         if (o->unit == 0) return TH_OK;
         return th_native_attach(r->m, r->built[i], th_ptr_word(r->built[o->unit - 1])) ? TH_OK : trapped(r);
-    case theta_values_ObjectKind_Record: {
-        th_record *record = r->built[i];
-        for (uint64_t w = 0; w < o->count; w++)
-            record->slots[w] = live_word(r, th_restore_slot_type(r, type, words, w), words[w]);
-        return TH_OK;
-    }
     default: return TH_OK;
     }
 }

@@ -133,8 +133,11 @@ static th_tir *adapt(checker *c, th_tir *node, ty want, const th_ast *ast) {
         return node;
     }
     if (have == want || have == T_BAD) return node;
-    if (node->never) /* it has a type of its own, though nothing comes of it */
-        return tc_seq(c, node, tc_node(c, TH_TIR_TRAP, want, ast, 1, tc_string(c, (th_view){"", 0}, ast)), ast);
+    if (node->never) { /* it has a type of its own, though nothing comes of it */
+        th_tir *unreached = tc_node(c, TH_TIR_TRAP, want, ast, 1, tc_string(c, (th_view){"", 0}, ast));
+        unreached->index = TH_E_TRAP;
+        return tc_seq(c, node, unreached, ast);
+    }
     if (have == T_NULL && kind == TH_KIND_OPTION) {
         node->type = want;
         return node;
@@ -1227,6 +1230,11 @@ th_tir *tc_expr(checker *c, const th_ast *ast, ty want) {
     }
     th_tir *n = expr_of(c, ast, tc_shallow(c, want));
     c->depth--;
+    if (c->too_deep) {
+        c->too_deep = false;
+        tc_error(c, TH_E_LIMIT, ast, "the type of this is nested too deeply");
+        return tc_bad(c, ast);
+    }
     return tc_coerce(c, n, want, ast);
 }
 

@@ -374,7 +374,7 @@ static th_tir *loop_jump(checker *c, const th_ast *ast, bool is_break) {
             return leave_by(c, l, is_break ? EXIT_BREAK : EXIT_CONTINUE, ast);
         }
         if (is_break) {
-            l->break_state = l->has_break ? tc_merge(c, l->break_state, c->facts) : c->facts;
+            l->break_state = tc_merge(c, l->break_state, c->facts);
             l->has_break = true;
         }
         return jump(c, is_break ? TH_TIR_BREAK : TH_TIR_CONTINUE, ast);
@@ -448,6 +448,7 @@ static th_tir *return_statement(checker *c, const th_ast *ast) {
 static loop *enter_loop(checker *c) {
     loop *l = tc_new(c, sizeof *l);
     l->outer = c->cur->loop;
+    l->break_state = &tc_dead;
     c->cur->loop = l;
     return l;
 }
@@ -455,7 +456,7 @@ static loop *enter_loop(checker *c) {
 /* The loop is done: facts after it, and the next way out when it was left on the way to a `finally`. */
 static th_tir *leave_loop(checker *c, loop *l, th_tir *node, fact *normal, const th_ast *ast) {
     c->cur->loop = l->outer;
-    c->facts = l->break_state && l->has_break ? tc_merge(c, normal, l->break_state) : normal;
+    c->facts = tc_merge(c, normal, l->break_state);
     if (!l->passes) return node;
     loop *out = finally_around(c->cur);
     th_tir *leaving = tc_op(c, TH_TIR_BINARY, TH_TIR_NE, TH_TYPE_BOOL, ast, tc_local_read(c, out->exit, ast),
@@ -762,8 +763,8 @@ static th_tir *try_finally(checker *c, const th_ast *ast, ty want) {
     th_tir *last = tc_expr(c, ast->kids[2], TH_TYPE_VOID);
     nodes[n++] = last;
     bool ends = c->facts == &tc_dead;
-    c->facts = ends ? &tc_dead : after;
     n = resume_exits(c, l, error, nodes, n, ast);
+    c->facts = ends ? &tc_dead : after;
     if (inner->type == T_BAD || last->type == T_BAD) return tc_bad(c, ast);
     if (value) nodes[n++] = unslot(c, result, type, ast);
     th_tir *block = tc_node_list(c, TH_TIR_BLOCK, value ? type : TH_TYPE_VOID, ast, nodes, n);

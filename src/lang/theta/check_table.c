@@ -429,7 +429,7 @@ static bool good_aggregates(checker *c, const columns *keys, arg *args, uint32_t
     bool good = true;
     for (uint32_t i = 0; i < n; i++) {
         if (!args[i].name.len) {
-            if (tc_error(c, TH_E_TYPE, args[i].ast, "a result needs a name: `aggregate(name: count())`")) good = false;
+            (void)tc_error(c, TH_E_TYPE, args[i].ast, "a result needs a name: `aggregate(name: count())`");
             good = false;
             continue;
         }

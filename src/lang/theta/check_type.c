@@ -354,6 +354,33 @@ ty tc_join(checker *c, ty a, ty b) {
     return NO_TYPE;
 }
 
+static bool has_decimal(const th_ast *ast) {
+    if (!ast) return false;
+    if (ast->kind == TH_AST_FLOAT) return true;
+    bool arithmetic = ast->kind == TH_AST_BINARY && ast->op < TH_TOKEN_EQ;
+    if (!arithmetic && ast->kind != TH_AST_UNARY) return false;
+    for (uint32_t i = 0; i < ast->nkids; i++)
+        if (has_decimal(ast->kids[i])) return true;
+    return false;
+}
+
+static bool gives_decimal(const th_ast *ast, th_view name, th_view field) {
+    if (!ast) return false;
+    if (ast->kind == TH_AST_STRUCT_LITERAL && th_view_eq(ast->text, name))
+        for (uint32_t i = 1; i < ast->nkids; i++)
+            if (th_view_eq(ast->kids[i]->text, field) && has_decimal(tc_kid(ast->kids[i], 0))) return true;
+    for (uint32_t i = 0; i < ast->nkids; i++)
+        if (gives_decimal(ast->kids[i], name, field)) return true;
+    return false;
+}
+
+/* Whether a value with a point is written for this field anywhere. */
+static bool decimal_field(checker *c, th_view name, th_view field) {
+    for (uint32_t i = 0; i < c->nfiles; i++)
+        if (!c->files[i]->standard && gives_decimal(c->files[i]->ast, name, field)) return true;
+    return false;
+}
+
 void tc_fields(checker *c, tdecl *d) {
     if (d->resolved || d->resolving) return;
     d->resolving = true;
@@ -365,11 +392,9 @@ void tc_fields(checker *c, tdecl *d) {
         if (d->is_enum) continue;
         const th_ast *type = tc_kid(d->fields[i].ast, 0);
         d->fields[i].type = type ? tc_resolve(c, type, NULL) : T_BAD;
-        if (type && c->types[d->fields[i].type].open) {
-            tc_error(c, TH_E_TYPE, type, "field `%.*s` needs an exact type", V(d->fields[i].name));
-            if (th_view_is(type->text, "Number")) tc_hint(c, "write i64 or f64");
-            d->fields[i].type = tc_force(c, d->fields[i].type);
-        }
+        /* Number: decided by the values that the program gives to the field. */
+        if (type && c->types[tc_shallow(c, d->fields[i].type)].numeric && decimal_field(c, d->name, d->fields[i].name))
+            tc_unify(c, d->fields[i].type, TH_TYPE_F64);
         if (d->fields[i].type == TH_TYPE_VOID) {
             tc_error(c, TH_E_TYPE, type, "a field cannot be void");
             d->fields[i].type = T_BAD;

@@ -1,7 +1,7 @@
 /*
 ** codegen.c - th_theta_generate: from a typed tree to the bytes of a program.
-** Relies on the other parts (see codegen.h) and on the builder; here a function goes through all of them, is given frame
-** objects for the locals that found no register, and is written out.
+** Relies on the other parts (see codegen.h) and on the builder; here a function goes through all of them, is given
+** frame objects for the locals that found no register, and is written out.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/codegen.h"

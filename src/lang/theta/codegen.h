@@ -261,6 +261,7 @@ const th_gen_fact *th_gen_fact_of(const th_gen *g, const th_tir *node);
 void th_gen_assigned(const th_tir *node, uint64_t *bits);
 /* s = s + a + b where a and b do not mention s. */
 bool th_gen_is_append(const th_tir *set);
+bool th_gen_mentions(const th_tir *node, const th_local *local);
 /* The leftmost operand when `node` is x + a + b .. on strings, NULL when it is no chain. */
 const th_tir *th_gen_string_head(const th_tir *node);
 /* Whether it is a builtin that is one instruction; then *op is that. */

@@ -1,5 +1,5 @@
 /*
-** codegen_call.c - lowering of calls: windows, builtins, closures, inlining, a function's call of itself in tail position.
+** codegen_call.c - lowering of calls: windows, builtins, closures, inlining, a function's tail calls of itself.
 ** Relies on codegen_regs.c to place windows so that few arguments and results are copied.
 ** SPDX-License-Identifier: Apache-2.0
 */
@@ -269,20 +269,11 @@ uint32_t th_gen_closure(th_gen *g, const th_tir *node, uint32_t dest) {
 
 /* ---- Calls of itself in tail position ----------------------------------------------------------------------- */
 
-static bool mentions(const th_tir *node, const th_local *local) {
-    if (node->kind == TH_TIR_LOCAL && node->local == local) return true;
-    for (uint32_t i = 0; i < node->nlocals; i++)
-        if (node->locals[i] == local) return true;
-    for (uint32_t i = 0; i < node->nkids; i++)
-        if (node->kids[i] != NULL && mentions(node->kids[i], local)) return true;
-    return false;
-}
-
 /* Whether a later argument, or one that waits for its turn, reads the parameter. */
 static bool needed_later(const th_gen *g, const th_tir *node, uint32_t i) {
     const th_local *parameter = g->fn->tir->locals[i];
     for (uint32_t k = i + 1; k < node->nkids; k++)
-        if (mentions(node->kids[k], parameter)) return true;
+        if (th_gen_mentions(node->kids[k], parameter)) return true;
     return false;
 }
 

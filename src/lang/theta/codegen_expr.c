@@ -1,7 +1,7 @@
 /*
-** codegen_expr.c - lowering of values: literals, locals, operators, conditions, objects, lists, dicts, options, strings.
-** Relies on the facts about nodes. A value that is there already (a local, a literal moved out of the loop) is named, not
-** copied; what must be computed goes to the destination handed down (G1).
+** codegen_expr.c - lowering of values: literals, locals, operators, conditions, objects, lists, options, strings.
+** Relies on the facts about nodes. A value that is there already (a local, a literal moved out of the loop) is named,
+** not copied; what must be computed goes to the destination handed down (G1).
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/codegen.h"
@@ -136,7 +136,7 @@ static uint32_t remember(th_gen *g, th_gen_loop *loop, th_gen_hoisted entry) {
 
 /* A literal as an operand: in a loop it is loaded once, before the outermost one. */
 static uint32_t literal(th_gen *g, th_class cls, uint64_t bits, uint32_t dest) {
-    if (dest == TH_GEN_NONE && cls == TH_CLASS_I64 && bits == 0) return TH_GEN_ZERO;
+    if (g->status != TH_OK || (dest == TH_GEN_NONE && cls == TH_CLASS_I64 && bits == 0)) return TH_GEN_ZERO;
     if (dest != TH_GEN_NONE || g->loop == NULL) {
         dest = th_gen_dest(g, dest, cls);
         load_literal(g, dest, cls, bits);
@@ -401,18 +401,11 @@ static bool is_neutral(uint8_t op, int64_t c) {
                       op == TH_TIR_BOR || op == TH_TIR_BXOR);
 }
 
-static bool mentions(const th_tir *node, const th_local *local) {
-    if (node->kind == TH_TIR_LOCAL && node->local == local) return true;
-    for (uint32_t i = 0; i < node->nkids; i++)
-        if (node->kids[i] != NULL && mentions(node->kids[i], local)) return true;
-    return false;
-}
-
 /* Whether `dest` may be written before `later` is evaluated. */
 static bool may_write_early(const th_gen *g, uint32_t dest, const th_tir *later) {
     if (dest == TH_GEN_NONE || !g->vregs[dest].shared) return true;
     const th_local *local = g->vregs[dest].local;
-    return local != NULL && g->scope->outer == NULL && g->guard == NULL && !mentions(later, local);
+    return local != NULL && g->scope->outer == NULL && g->guard == NULL && !th_gen_mentions(later, local);
 }
 
 static bool is_product(const th_gen *g, const th_tir *node, th_type_id type) {

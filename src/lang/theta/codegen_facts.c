@@ -28,13 +28,13 @@ const th_tir *th_gen_string_head(const th_tir *node) {
     return node;
 }
 
-static bool mentions(const th_tir *node, const th_local *local) {
+bool th_gen_mentions(const th_tir *node, const th_local *local) {
     if (node == NULL) return false;
     if (node->kind == TH_TIR_LOCAL && node->local == local) return true;
     for (uint32_t i = 0; i < node->nlocals; i++)
         if (node->locals[i] == local) return true;
     for (uint32_t i = 0; i < node->nkids; i++)
-        if (mentions(node->kids[i], local)) return true;
+        if (th_gen_mentions(node->kids[i], local)) return true;
     return false;
 }
 
@@ -42,7 +42,7 @@ bool th_gen_is_append(const th_tir *set) {
     const th_tir *value = set->kids[0], *head = th_gen_string_head(value);
     if (head == NULL || head->kind != TH_TIR_LOCAL || head->local != set->local) return false;
     for (; value != head; value = value->kids[0])
-        if (mentions(value->kids[1], set->local)) return false;
+        if (th_gen_mentions(value->kids[1], set->local)) return false;
     return true;
 }
 
@@ -414,7 +414,9 @@ static uint16_t own_flags(const th_gen *g, th_gen_function *fn, const th_tir *n,
     case TH_TIR_VARIANT_TAG:
     case TH_TIR_DICT_HAS:
     case TH_TIR_DICT_GET_OR: return 0;
-    case TH_TIR_GLOBAL: return g->facts.global_fixed[n->index] ? 0 : TH_FACT_TRAPS;
+    case TH_TIR_GLOBAL:
+        *movable = g->facts.global_fixed[n->index] && !fn->in_start;
+        return g->facts.global_fixed[n->index] ? 0 : TH_FACT_TRAPS;
     case TH_TIR_UNARY: *movable = true; return 0;
     case TH_TIR_BINARY:
         if (n->type == TH_TYPE_STRING) return TH_FACT_TRAPS | TH_FACT_GARBAGE;
@@ -494,7 +496,7 @@ static th_gen_fact learn(th_gen *g, th_gen_function *fn, const th_tir *n) {
         size += kid.size;
     }
     if (movable) flags |= TH_FACT_MOVABLE;
-    if (movable && constant && n->kind != TH_TIR_LOCAL) flags |= TH_FACT_CONST;
+    if (movable && constant && n->kind != TH_TIR_LOCAL && n->kind != TH_TIR_GLOBAL) flags |= TH_FACT_CONST;
     if (compound) flags |= TH_FACT_COMPOUND;
     if (n->kind == TH_TIR_WHILE || n->kind == TH_TIR_FOR_RANGE) flags &= ~(uint32_t)TH_FACT_CONTINUES;
     th_gen_fact fact = {n, (uint16_t)flags, (uint16_t)(size > SIZE_MAX_KEPT ? SIZE_MAX_KEPT : size)};
@@ -566,10 +568,17 @@ void th_gen_assigned(const th_tir *node, uint64_t *bits) {
         if (node->kids[i] != NULL) th_gen_assigned(node->kids[i], bits);
 }
 
+/* Not the value: 0.0 and -0.0 differ, and a NaN is itself. */
+static uint64_t bits_of(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
 bool th_gen_same(const th_tir *a, const th_tir *b) {
     if (a == b) return true;
     if (a->kind != b->kind || a->op != b->op || a->type != b->type || a->nkids != b->nkids || a->local != b->local ||
-        a->index != b->index || a->ival != b->ival || memcmp(&a->fval, &b->fval, sizeof a->fval) != 0 ||
+        a->index != b->index || a->ival != b->ival || bits_of(a->fval) != bits_of(b->fval) ||
         !th_view_eq(a->text, b->text))
         return false;
     for (uint32_t i = 0; i < a->nkids; i++)

@@ -2,8 +2,8 @@
 ** codegen_regs.c - gives every virtual register a real one.
 ** Relies on life spans. One pass in order of position: a register is chosen where the span starts, the lowest that has
 ** the class (a real register has one class for the whole function) and is free over the span. The registers of a call
-** window or an operand group are chosen together, where the evaluation of its first operand starts; what is alive across
-** the call lies below the window's base.
+** window or an operand group are chosen together, where the evaluation of its first operand starts; what is alive
+** across the call lies below the window's base.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include <stdlib.h>

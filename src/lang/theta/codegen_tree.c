@@ -40,8 +40,8 @@ static void start_stretches(th_gen *g) {
     }
 }
 
-/* Leaves all regions and the function. The registers that survive a region are found by liveness. No handler covers this:
-** it would be entered with fewer regions open than it knows of. */
+/* Leaves all regions and the function. The registers that survive a region are found by liveness. No handler covers
+** this: it would be entered with fewer regions open than it knows of. */
 static void emit_return(th_gen *g, th_op op, uint32_t v) {
     bool cut = g->guard != NULL && g->regions > 0;
     if (cut) end_stretches(g, NULL);
@@ -199,7 +199,7 @@ void th_gen_let(th_gen *g, const th_tir *node) {
     }
 }
 
-/* s = s + a + b: appends in place. In a handler's range all operands come first, so that s is seen whole or not at all. */
+/* s = s + a + b: appends in place. In a handler's range all operands come first: s is seen whole or not at all. */
 static bool set_append(th_gen *g, const th_tir *node, uint32_t v) {
     const th_tir *value = node->kids[0];
     const th_gen_local *facts = &g->scope->fn->locals[node->local->index];
@@ -602,13 +602,6 @@ static bool is_step(const th_gen *g, const th_tir *node, counter *c) {
     return true;
 }
 
-static bool mentions(const th_tir *node, const th_local *local) {
-    if (node->kind == TH_TIR_LOCAL && node->local == local) return true;
-    for (uint32_t i = 0; i < node->nkids; i++)
-        if (mentions(node->kids[i], local)) return true;
-    return false;
-}
-
 static bool is_bound(const th_gen *g, const th_tir *test, counter *c) {
     if (test->kind != TH_TIR_BINARY) return false;
     const th_tir *i = test->kids[0], *limit = test->kids[1];
@@ -628,7 +621,7 @@ static bool is_bound(const th_gen *g, const th_tir *test, counter *c) {
         return true;
     }
     const th_gen_fact *fact = th_gen_fact_of(g, limit);
-    return op == TH_TIR_LT && (fact->flags & TH_FACT_MOVABLE) && fact->size <= 16 && !mentions(limit, c->local);
+    return op == TH_TIR_LT && (fact->flags & TH_FACT_MOVABLE) && fact->size <= 16 && !th_gen_mentions(limit, c->local);
 }
 
 static void emit_counter(th_gen *g, const counter *c, const th_tir *test, th_gen_label *top) {
@@ -979,7 +972,7 @@ static void make_parameters(th_gen *g) {
     }
 }
 
-/* Whether what the function allocates can go when it returns: it has no other way out than the result and older objects. */
+/* Whether what the function allocates can go when it returns: the only ways out are the result and older objects. */
 static bool wants_region(const th_gen *g) {
     th_type_id result = th_types_result(g->types, g->fn->tir->type);
     bool pointer = result != TH_TYPE_VOID && th_gen_is_pointer(th_gen_class(g, result));
