@@ -99,7 +99,7 @@ if(Python3_FOUND AND TARGET theta_static)
     set(theta_c_flags "-g -fsanitize=address,undefined")
   endif()
   add_test(NAME docs/c COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/check-c --cc ${CMAKE_C_COMPILER}
-    --flags ${theta_c_flags} --library $<TARGET_FILE:theta_static> --libs ${theta_libs}
+    "--flags=${theta_c_flags}" --library $<TARGET_FILE:theta_static> "--libs=${theta_libs}"
     ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/EMBEDDING.md)
   set_tests_properties(docs/c PROPERTIES TIMEOUT 300)
 endif()

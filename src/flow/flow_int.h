@@ -68,6 +68,8 @@ typedef struct th_params { const th_type *tuple; const th_record *record; } th_p
 th_params th_node_params(th_machine *machine, uint64_t word);
 th_status th_node_make(th_machine *machine, th_type_id table_type, const void *spec, size_t len, const uint64_t *words,
                        const th_type_id *types, size_t n, uint64_t *out, th_error *err) TH_CHECKED;
+/* Whether a node has the parameters that its verb needs; one out of a snapshot may not. */
+th_status th_node_check(th_machine *machine, uint64_t word, th_error *err) TH_CHECKED;
 bool th_column_of_type(th_machine *machine, th_type_id type, th_column_type *out, bool *nullable);
 
 /* ---- Vectors and bound expressions (expr.c) ----------------------------------------------------------------- */

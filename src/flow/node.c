@@ -157,6 +157,16 @@ static th_status check_params(th_machine *m, const th_spec *spec, const uint64_t
     return TH_OK;
 }
 
+th_status th_node_check(th_machine *m, uint64_t word, th_error *err) {
+    const th_node *node = th_flow_node_of(word);
+    if (!node) return th_fail(err, TH_E_ARGUMENT, "a table that was released");
+    if (node->kind != TH_NODE_SPEC) return TH_OK;
+    th_params params = th_node_params(m, word);
+    if (params.tuple && params.tuple->kind != TH_KIND_TUPLE) return th_fail(err, TH_E_ARGUMENT, "a table without parameters");
+    return check_params(m, node->spec, params.tuple ? params.record->slots : NULL, params.tuple ? params.tuple->args : NULL,
+                        params.tuple ? params.tuple->nargs : 0, err);
+}
+
 th_status th_node_make(th_machine *m, th_type_id table_type, const void *bytes, size_t len, const uint64_t *words,
                        const th_type_id *types, size_t n, uint64_t *out, th_error *err) {
     th_node *node = node_new(th_machine_mem(m), TH_NODE_SPEC);

@@ -42,7 +42,7 @@ static th_spec *spec_of(const place *at) { return th_flow_node_of(at->word)->spe
 static th_status add_place(planner *p, uint64_t word, size_t parent, int which, size_t level) {
     if (th_mem_grow(p->mem, (void **)&p->places, &p->capacity, p->n + 1, sizeof *p->places) != TH_OK)
         return no_memory(p);
-    if (!th_flow_node_of(word)) return th_fail(p->err, TH_E_ARGUMENT, "a table that was released");
+    TH_TRY(th_node_check(p->machine, word, p->err));
     if (parent != SIZE_MAX) p->places[parent].inputs[which] = p->n;
     p->places[p->n++] = (place){.word = word, .parent = parent, .level = level};
     return TH_OK;

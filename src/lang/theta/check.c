@@ -133,6 +133,14 @@ void tc_note(checker *c, file *f, const th_ast *ast, const char *format, ...) {
     th_diags_add(c->diags, TH_NOTE, TH_OK, f->source, tc_span(f, ast), "%s", text);
 }
 
+bool tc_mismatched(checker *c, size_t before, const th_ast *ast) {
+    if (!ast || c->diags->error_count != before + 1 || c->diags->len == 0) return false;
+    const th_diag *last = &c->diags->items[c->diags->len - 1];
+    th_span at = tc_span(c->file, ast);
+    return last->code == TH_E_TYPE && last->severity == TH_ERROR && last->span.line == at.line &&
+           last->span.column == at.column && strncmp(last->message, "expected ", 9) == 0;
+}
+
 void tc_warn(checker *c, const th_ast *ast, const char *format, ...) {
     if (c->file->standard || told_before(c, TH_OK, c->file, ast)) return;
     note_instance(c);

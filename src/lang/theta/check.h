@@ -129,6 +129,7 @@ typedef struct var {
     bool unset;     /* declared without a value */
     bool captured_set;
     struct func *known; /* is this function and nothing else */
+    struct inst *direct; /* a parameter of an instance made for this very function */
     struct var *alias_of; /* read-only root that the value was taken from */
     bool changed; /* something was changed through it */
     uint32_t param; /* index + 1 */
@@ -209,6 +210,7 @@ typedef struct inst {
     struct inst *outer;
     struct inst *next, *next_queued;
     ty *types; /* of func->vars */
+    struct inst **direct; /* per parameter: the function that is given for it, or NULL */
     th_tir_function *tir;
     uint32_t index;
     file *file;
@@ -309,6 +311,8 @@ bool tc_error(checker *c, th_status code, const th_ast *ast, const char *format,
 bool tc_error_in(checker *c, th_status code, file *f, const th_ast *ast, const char *format, ...) TH_PRINTF(5, 6);
 void tc_hint(checker *c, const char *format, ...) TH_PRINTF(2, 3);
 void tc_note(checker *c, file *f, const th_ast *ast, const char *format, ...) TH_PRINTF(4, 5);
+/* Whether the one error told since there were `before` is that this very expression has another type than expected. */
+bool tc_mismatched(checker *c, size_t before, const th_ast *ast);
 void tc_warn(checker *c, const th_ast *ast, const char *format, ...) TH_PRINTF(3, 4);
 
 void tc_sort_messages(checker *c, size_t first); /* those from `first` on, by place */
@@ -458,6 +462,8 @@ void tc_check_changes(checker *c);
 func *tc_func_new(checker *c, th_view name, const th_ast *def, const th_ast *ast, const th_ast *annotation);
 void tc_sign(checker *c, func *f);
 inst *tc_instance(checker *c, func *f, const ty *types, const th_ast *at);
+/* Likewise, for these functions as arguments: calls of its parameters are calls of them. */
+inst *tc_instance_for(checker *c, func *f, const ty *types, inst **direct, const th_ast *at);
 ty tc_instance_type(checker *c, inst *i);
 th_tir *tc_closure(checker *c, inst *i, const th_ast *ast);
 th_tir *tc_call_instance(checker *c, inst *i, const th_ast *ast, th_tir **args, uint32_t nargs);

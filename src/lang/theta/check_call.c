@@ -192,6 +192,20 @@ static void symbol_keys(checker *c, const func *f, arg **slots, uint32_t nslots)
     }
 }
 
+/* For each parameter of a prelude function the function it is given, when that captures nothing: the instance then calls
+** it directly. NULL: there is none. */
+static inst **given_functions(checker *c, const func *f, th_tir **nodes, uint32_t n) {
+    inst **given = NULL;
+    for (uint32_t i = 0; f->file && f->file->standard && i < n; i++) {
+        if (nodes[i]->kind != TH_TIR_CLOSURE || nodes[i]->nlocals) continue;
+        inst *one = c->insts[nodes[i]->index];
+        if (one->state != 2 || one->needs_capture || one->ncaptures) continue;
+        if (!given) given = tc_new(c, (f->nparams + 1) * sizeof *given);
+        given[i] = one;
+    }
+    return given;
+}
+
 static th_tir *apply(checker *c, const th_ast *ast, func *f, arg *args, uint32_t nargs, ty want) {
     if (f->bad) return check_all(c, ast, args, nargs);
     if (!arity_fits(f, args, nargs)) {
@@ -213,8 +227,13 @@ static th_tir *apply(checker *c, const th_ast *ast, func *f, arg *args, uint32_t
         for (uint32_t i = 0; i < nslots; i++) {
             if (rounds[i] != round) continue;
             ty expected = i < f->nparams ? tc_subst(c, f->params[i].type, f->vars, types, nvars) : T_NONE;
+            size_t told = c->diags->error_count;
             nodes[i] = slots[i] ? check_arg(c, ast, slots[i], expected) : default_value(c, f, i, expected);
-            bad |= nodes[i]->type == T_BAD;
+            if (nodes[i]->type != T_BAD) continue;
+            bad = true;
+            if (slots[i] && i < f->nparams && f->params[i].ast && tc_mismatched(c, told, slots[i]->ast))
+                tc_note(c, f->file, f->params[i].ast, "the parameter `%.*s` of `%.*s` is %s", V(f->params[i].name), V(f->name),
+                        tc_text(c, expected));
         }
     }
     if (bad) return tc_bad(c, ast);
@@ -223,7 +242,7 @@ static th_tir *apply(checker *c, const th_ast *ast, func *f, arg *args, uint32_t
         return finish_builtin(c, f, ast, nodes, nslots, found);
     }
     settle_numbers(c, f, types);
-    inst *i = tc_instance(c, f, types, ast);
+    inst *i = tc_instance_for(c, f, types, given_functions(c, f, nodes, nslots), ast);
     if (i->result == T_BAD) return tc_bad(c, ast);
     for (uint32_t k = 0; k < nslots; k++)
         tc_argument_alias(c, i, k, nodes[k], slots[k] && slots[k]->ast ? slots[k]->ast : ast);
@@ -336,6 +355,8 @@ th_tir *tc_call_value(checker *c, const th_ast *ast, th_tir *callee, arg *args, 
         bad |= kids[i + 1]->type == T_BAD;
     }
     if (bad) return tc_bad(c, ast);
+    inst *direct = callee->kind == TH_TIR_LOCAL ? tc_var_of(callee->local)->direct : NULL;
+    if (direct && !callee->local->assigned) return tc_call_instance(c, direct, ast, kids + 1, n);
     return tc_node_list(c, TH_TIR_CALL_CLOSURE, tc_arg(c, t, n), ast, kids, n + 1);
 }
 

@@ -264,7 +264,17 @@ static void enqueue(checker *c, inst *i) {
     c->queue_end = &i->next_queued;
 }
 
+static bool same_direct(const inst *i, inst **direct, uint32_t n) {
+    for (uint32_t k = 0; k < n; k++)
+        if ((i->direct ? i->direct[k] : NULL) != (direct ? direct[k] : NULL)) return false;
+    return true;
+}
+
 inst *tc_instance(checker *c, func *f, const ty *types, const th_ast *at) {
+    return tc_instance_for(c, f, types, NULL, at);
+}
+
+inst *tc_instance_for(checker *c, func *f, const ty *types, inst **direct, const th_ast *at) {
     ty *closed = tc_new(c, (f->nvars + 1) * sizeof *closed);
     for (uint32_t k = 0; k < f->nvars; k++) {
         closed[k] = tc_zonk(c, types[k]);
@@ -274,8 +284,9 @@ inst *tc_instance(checker *c, func *f, const ty *types, const th_ast *at) {
         }
     }
     for (inst *i = f->insts; i; i = i->next)
-        if (same_types(c, i->types, closed, f->nvars)) return i;
+        if (same_types(c, i->types, closed, f->nvars) && same_direct(i, direct, f->nparams)) return i;
     inst *i = make_instance(c, f, closed, at);
+    i->direct = direct;
     i->next = f->insts;
     f->insts = i;
     if (f->outer || c->types[i->result].open) tc_check_instance(c, i);
@@ -296,6 +307,7 @@ static void define_params(checker *c, inst *i) {
         v->variable = p->variable;
         v->param = k + 1;
         v->local->parameter = true;
+        if (i->direct && !p->initial) v->direct = i->direct[k];
         i->param_vars[k] = v;
         if (p->name.len && !th_view_is(p->name, "_")) tc_define(c, SYM_LOCAL, p->name, p->ast)->var = v;
     }
@@ -323,8 +335,8 @@ static void join_results(checker *c, inst *i, th_tir **body, const th_ast *ast) 
         if (i->returns[k]->nkids) i->returns[k]->kids[0] = nodes[k];
     if (with_body) *body = nodes[n];
     ty hole = tc_shallow(c, i->result);
-    if (joined == TH_TYPE_VOID && c->types[hole].kind == K_HOLE) {
-        c->types[hole].bound = TH_TYPE_VOID;
+    if ((joined == TH_TYPE_VOID || joined == T_BAD) && c->types[hole].kind == K_HOLE) {
+        c->types[hole].bound = joined;
     } else if (!tc_unify(c, hole, joined)) {
         if (tc_error(c, TH_E_TYPE, i->func->def ? i->func->def : i->func->ast,
                      "the result of `%.*s` is used as %s in itself, but is %s", V(i->func->name), tc_text(c, hole),
@@ -450,7 +462,7 @@ th_tir *tc_lambda(checker *c, const th_ast *ast, ty want, const th_ast *written)
         } else if (!i->inferred && known) tc_unify(c, i->result, wanted);
     }
     tc_check_instance(c, i);
-    if (!fits || f->bad) return tc_bad(c, ast);
+    if (!fits || f->bad || i->result == T_BAD) return tc_bad(c, ast);
     if (wanted != T_NONE && c->types[wanted].kind == K_HOLE) {
         ty result = tc_shallow(c, i->result);
         if (result == TH_TYPE_VOID) {

@@ -150,7 +150,10 @@ static th_tir *binding(checker *c, const th_ast *ast, ty want) {
     if (!value) return tc_bad(c, ast);
     sym *s = written ? NULL : assignable(c, ast->text);
     if (s) {
+        size_t told = c->diags->error_count;
         th_tir *n = tc_expr(c, value, s->kind == SYM_LOCAL ? s->var->type : T_NONE);
+        if (n->type == T_BAD && s->kind == SYM_LOCAL && tc_mismatched(c, told, value))
+            tc_note(c, s->file, s->ast, "`%.*s` is declared as %s", V(s->name), tc_text(c, s->var->type));
         if (n->type == T_BAD) return n;
         n = s->kind == SYM_LOCAL ? assign_local(c, ast, s->var, n, value) : assign_global(c, ast, s->global, n, value);
         if (want == TH_TYPE_VOID || n->type == T_BAD || s->kind != SYM_LOCAL) return n;
@@ -234,7 +237,10 @@ static th_tir *change_name(checker *c, const change *ch, const th_ast *target, t
     }
     th_tir *old = ch->op ? tc_value(c, target) : NULL;
     if (old && old->type == T_BAD) return old;
+    size_t told = c->diags->error_count;
     th_tir *value = new_value(c, ch, old, ch->op ? T_NONE : s->var->type);
+    if (value->type == T_BAD && tc_mismatched(c, told, at))
+        tc_note(c, s->var->file, s->var->ast, "`%.*s` is declared as %s", V(s->name), tc_text(c, s->var->type));
     if (value->type == T_BAD) return tc_assigned(c, s->var), value;
     th_tir *n = assign_local(c, ch->ast, s->var, value, at);
     if (want == TH_TYPE_VOID || n->type == T_BAD) return n;
@@ -430,7 +436,10 @@ static th_tir *return_statement(checker *c, const th_ast *ast) {
             return tc_seq(c, value, after, ast);
         }
     } else if (value_ast) {
+        size_t told = c->diags->error_count;
         value = i->inferred ? tc_value(c, value_ast) : tc_expr(c, value_ast, i->result);
+        if (value->type == T_BAD && i->func->def && tc_mismatched(c, told, value_ast))
+            tc_note(c, i->func->file, i->func->def, "`%.*s` gives %s", V(i->func->name), tc_text(c, i->result));
     } else if (!i->inferred && i->result != TH_TYPE_VOID && i->result != T_BAD) {
         tc_error(c, TH_E_TYPE, ast, "`%.*s` must return %s", V(i->func->name), tc_text(c, i->result));
     }

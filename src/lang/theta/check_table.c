@@ -34,6 +34,7 @@ static void columns_of(checker *c, verb *v, ty row) {
     row = tc_shallow(c, row);
     if (c->types[row].kind != TH_KIND_STRUCT) return;
     tc_fields(c, c->types[row].decl);
+    for (uint32_t i = 0; i < c->types[row].decl->nfields; i++) tc_force(c, c->types[row].decl->fields[i].type);
     v->columns = c->types[row].decl->fields;
     v->ncolumns = c->types[row].decl->nfields;
 }
@@ -752,7 +753,7 @@ static bool declare_fields(checker *c, const th_ast *ast, ty row, th_csv_options
     tc_fields(c, d);
     th_field *fields = tc_new(c, (d->nfields + 1) * sizeof *fields);
     for (uint32_t i = 0; i < d->nfields; i++) {
-        ty t = tc_shallow(c, d->fields[i].type);
+        ty t = tc_force(c, d->fields[i].type);
         fields[i].nullable = c->types[t].kind == TH_KIND_OPTION;
         if (fields[i].nullable) t = tc_arg(c, t, 0);
         fields[i].name = tc_printf(c, "%.*s", V(d->fields[i].name));

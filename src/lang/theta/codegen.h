@@ -319,7 +319,7 @@ th_gen_group *th_gen_group_new(th_gen *g, uint32_t count, bool window, th_class 
 void th_gen_group_class(th_gen *g, th_gen_group *group, uint32_t i, th_class cls);
 void th_gen_group_open(th_gen *g, th_gen_group *group);
 uint32_t th_gen_append(th_gen *g, uint32_t builder, const th_tir *const *operands, size_t count);
-size_t th_gen_string_operands(const th_gen *g, const th_tir *node, const th_tir **out, size_t limit);
+size_t th_gen_string_operands(const th_tir *node, const th_tir **out, size_t limit);
 void th_gen_set_fields_start(th_gen *g, th_gen_place *place, const th_tir *made);
 void th_gen_trap_text(th_gen *g, th_status status, const char *text);
 

@@ -55,6 +55,12 @@ static uint32_t steady(th_gen *g, uint32_t v, const th_tir *later) {
 }
 
 static void operands(th_gen *g, const th_tir *k0, const th_tir *k1, uint32_t *a, uint32_t *b) {
+    th_tir lit;
+    if (k1->nkids > 0 && th_gen_fold(g, k0, &lit)) { /* need not be held while the other is computed */
+        *b = th_gen_value(g, k1, TH_GEN_NONE);
+        *a = th_gen_value(g, k0, TH_GEN_NONE);
+        return;
+    }
     *a = steady(g, th_gen_value(g, k0, TH_GEN_NONE), k1);
     *b = th_gen_value(g, k1, TH_GEN_NONE);
 }
@@ -1141,17 +1147,15 @@ static uint32_t is_null(th_gen *g, const th_tir *node, uint32_t dest) {
 
 /* ---- Strings ------------------------------------------------------------------------------------------------ */
 
-/* Operands of a chain of joins, left to right; the number there are, of which at most `limit` are written. */
-size_t th_gen_string_operands(const th_gen *g, const th_tir *node, const th_tir **out, size_t limit) {
-    (void)g;
-    size_t count = 1;
-    for (const th_tir *n = node; n->kind == TH_TIR_BINARY && n->op == TH_TIR_ADD; n = n->kids[0]) count++;
-    size_t i = count;
-    const th_tir *n = node;
-    for (; n->kind == TH_TIR_BINARY && n->op == TH_TIR_ADD; n = n->kids[0])
-        if (--i < limit) out[i] = n->kids[1];
-    if (limit > 0) out[0] = n;
-    return count;
+/* Operands of a tree of joins, left to right (joining is associative); the number there are, of which at most `limit` are
+** written. */
+size_t th_gen_string_operands(const th_tir *node, const th_tir **out, size_t limit) {
+    if (node->kind != TH_TIR_BINARY || node->op != TH_TIR_ADD) {
+        if (limit > 0) out[0] = node;
+        return 1;
+    }
+    size_t left = th_gen_string_operands(node->kids[0], out, limit), rest = limit > left ? limit - left : 0;
+    return left + th_gen_string_operands(node->kids[1], rest > 0 ? out + left : NULL, rest);
 }
 
 uint32_t th_gen_append(th_gen *g, uint32_t builder, const th_tir *const *operand, size_t count) {
@@ -1164,13 +1168,13 @@ uint32_t th_gen_append(th_gen *g, uint32_t builder, const th_tir *const *operand
 }
 
 static uint32_t join_strings(th_gen *g, const th_tir *node, uint32_t dest) {
-    size_t count = th_gen_string_operands(g, node, NULL, 0);
+    size_t count = th_gen_string_operands(node, NULL, 0);
     const th_tir **operand = th_arena_new(&g->scratch, count * sizeof *operand);
     if (operand == NULL) {
         th_gen_fail(g, TH_E_NOMEM);
         return TH_GEN_ZERO;
     }
-    th_gen_string_operands(g, node, operand, count);
+    th_gen_string_operands(node, operand, count);
     uint32_t a, b;
     operands(g, operand[0], operand[1], &a, &b);
     at(g, node);

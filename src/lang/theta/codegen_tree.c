@@ -204,14 +204,14 @@ static bool set_append(th_gen *g, const th_tir *node, uint32_t v) {
     const th_tir *value = node->kids[0];
     const th_gen_local *facts = &g->scope->fn->locals[node->local->index];
     if (!facts->builder || !th_gen_is_append(node)) return false;
-    size_t count = th_gen_string_operands(g, value, NULL, 0);
+    size_t count = th_gen_string_operands(value, NULL, 0);
     const th_tir **operand = th_arena_new(&g->scratch, count * sizeof *operand);
     uint32_t *early = th_arena_new(&g->scratch, count * sizeof *early);
     if (operand == NULL || early == NULL) {
         th_gen_fail(g, TH_E_NOMEM);
         return true;
     }
-    th_gen_string_operands(g, value, operand, count);
+    th_gen_string_operands(value, operand, count);
     for (size_t i = 1; i < count; i++)
         if (th_gen_fact_of(g, operand[i])->flags & TH_FACT_SETS) return false;
     if (g->guard == NULL || count == 2) {
