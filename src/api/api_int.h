@@ -54,19 +54,24 @@ theta_status th_api_text(th_buf *buf, theta_text *out);
 
 /* api/value.c: the word of a value now (held ones move), and a value as an argument of type `type`. */
 uint64_t th_api_word(const theta_machine *machine, theta_value value);
-theta_status th_api_convert(theta_machine *machine, theta_value value, th_type_id type, uint64_t *word, theta_error *err,
-                            const char *what);
+theta_status th_api_convert(theta_machine *machine, theta_value value, th_type_id type, uint64_t *word,
+                            theta_error *err, const char *what);
 
 /* api/program.c */
-theta_status th_api_program_of(theta_engine *engine, const void *bytes, size_t len, theta_program **out, theta_error *err);
+theta_status th_api_program_of(theta_engine *engine, const void *bytes, size_t len, theta_program **out,
+                               theta_error *err);
 void th_api_theta_options(theta_engine *engine, bool read_files, th_theta_options *out);
 
 /* api/session.c: registered with every engine, so that a session's programs and saved states can be loaded */
 extern const th_builtin th_api_session_get;
 
 /* api/files.c: what the compiler needs to read */
-typedef struct th_files { th_arena arena; th_mem *mem; } th_files;
-th_status th_files_link(void *files, th_view name, const char *from_file, const char **path, const char **text, size_t *len);
+typedef struct th_files {
+    th_arena arena;
+    th_mem *mem;
+} th_files;
+th_status th_files_link(void *files, th_view name, const char *from_file, const char **path, const char **text,
+                        size_t *len);
 th_status th_files_schema(void *files, const char *path, const th_csv_options *csv, th_schema **out, th_error *err);
 th_status th_files_read(th_arena *arena, const char *path, const char **text, size_t *len, th_error *err);
 

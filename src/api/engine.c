@@ -40,7 +40,10 @@ theta_status th_api_fail(theta_error *out, th_status code, const char *format, .
 }
 
 /* A text remembers its budget and its allocated size in front of its bytes. */
-typedef struct text_owner { th_mem *mem; size_t bytes; } text_owner;
+typedef struct text_owner {
+    th_mem *mem;
+    size_t bytes;
+} text_owner;
 
 theta_status th_api_text(th_buf *buf, theta_text *out) {
     text_owner *owner = buf->failed ? NULL : th_mem_new(buf->mem, sizeof *owner + buf->len + 1);
@@ -64,9 +67,7 @@ void theta_text_free(theta_text *text) {
 
 /* ---- Engines ------------------------------------------------------------------------------------------------ */
 
-void theta_engine_config_init(theta_engine_config *config) {
-    *config = (theta_engine_config){.size = sizeof *config};
-}
+void theta_engine_config_init(theta_engine_config *config) { *config = (theta_engine_config){.size = sizeof *config}; }
 
 static void *default_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
     (void)user, (void)old_bytes;

@@ -41,8 +41,10 @@ th_status th_files_read(th_arena *arena, const char *path, const char **text, si
     close(fd);
     if (status == TH_OK) {
         char *copy = th_arena_text(arena, buf.data ? buf.data : "", buf.len);
-        if (copy) *text = copy, *len = buf.len;
-        else status = th_fail(err, TH_E_NOMEM, "out of memory");
+        if (copy)
+            *text = copy, *len = buf.len;
+        else
+            status = th_fail(err, TH_E_NOMEM, "out of memory");
     }
     th_buf_clear(&buf);
     return status;
@@ -110,8 +112,10 @@ static const char *try_below(th_files *files, const char *folder, th_view name, 
             char *path = th_arena_printf(&files->arena, "%s/%s", here, entry->d_name);
             struct stat info;
             if (!path || lstat(path, &info) != 0) continue;
-            if (S_ISDIR(info.st_mode) && end < MAX_FOLDERS) queue[end++] = path;
-            else if (S_ISREG(info.st_mode) && try_file(files, path, name, text, len)) found = path;
+            if (S_ISDIR(info.st_mode) && end < MAX_FOLDERS)
+                queue[end++] = path;
+            else if (S_ISREG(info.st_mode) && try_file(files, path, name, text, len))
+                found = path;
         }
         if (dir) closedir(dir);
         if (found) return found;

@@ -55,11 +55,13 @@ void theta_machine_free(theta_machine *m) {
 theta_status theta_machine_add(theta_machine *m, theta_program *program, theta_error *err) {
     th_error inner = {.code = TH_E_NOMEM, .message = "out of memory"};
     th_unit *unit;
-    th_status status = th_mem_grow(&m->engine->mem, (void **)&m->units, &m->units_capacity, m->nunits + 1,
-                                   sizeof(th_unit *));
+    th_status status =
+        th_mem_grow(&m->engine->mem, (void **)&m->units, &m->units_capacity, m->nunits + 1, sizeof(th_unit *));
     if (status == TH_OK) status = th_machine_load(m->machine, program->program, &unit, &inner);
-    if (status == TH_OK) m->units[m->nunits++] = unit;
-    else th_api_error(err, &inner);
+    if (status == TH_OK)
+        m->units[m->nunits++] = unit;
+    else
+        th_api_error(err, &inner);
     return (theta_status)status;
 }
 
@@ -86,7 +88,10 @@ theta_status theta_machine_trace(const theta_machine *m, theta_text *out) {
 
 /* ---- Calls -------------------------------------------------------------------------------------------------- */
 
-typedef struct found { const th_fn *fn; size_t count; } found;
+typedef struct found {
+    const th_fn *fn;
+    size_t count;
+} found;
 
 /* An export `Capsule.f` answers to its whole name and to `f`; one that is exported as `f` also to its function's name. */
 static bool answers(th_view export, th_view name) {

@@ -95,8 +95,14 @@ void theta_compile_config_init(theta_compile_config *config) {
 typedef enum language { LANGUAGE_THETA, LANGUAGE_BYTECODE, LANGUAGE_ASSEMBLY, LANGUAGE_UNKNOWN } language;
 
 static language language_of(const char *name, const theta_compile_config *config) {
-    static const struct { const char *key; language language; } known[] = {
-        {"theta", LANGUAGE_THETA}, {"th", LANGUAGE_THETA}, {"thb", LANGUAGE_BYTECODE}, {"tha", LANGUAGE_ASSEMBLY},
+    static const struct {
+        const char *key;
+        language language;
+    } known[] = {
+        {"theta", LANGUAGE_THETA},
+        {"th", LANGUAGE_THETA},
+        {"thb", LANGUAGE_BYTECODE},
+        {"tha", LANGUAGE_ASSEMBLY},
     };
     const char *dot = strrchr(name, '.');
     const char *key = config->language ? config->language : dot ? dot + 1 : "theta";
@@ -177,8 +183,10 @@ theta_status theta_compile_file(theta_engine *engine, const char *path, const th
     th_error inner;
     th_status status = th_files_read(&arena, path, &text, &len, &inner);
     theta_status result = (theta_status)status;
-    if (status == TH_OK) result = theta_compile(engine, path, text, len, config, out, diagnostics, err);
-    else th_api_error(err, &inner);
+    if (status == TH_OK)
+        result = theta_compile(engine, path, text, len, config, out, diagnostics, err);
+    else
+        th_api_error(err, &inner);
     th_arena_clear(&arena);
     return result;
 }

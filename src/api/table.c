@@ -91,7 +91,10 @@ theta_status theta_table_export(theta_machine *m, theta_value table, struct Arro
 
 /* ---- Writing ------------------------------------------------------------------------------------------------ */
 
-typedef struct callback { theta_write_fn write; void *user; } callback;
+typedef struct callback {
+    theta_write_fn write;
+    void *user;
+} callback;
 
 static th_status sink_write(th_sink *sink, const void *bytes, size_t len, th_error *err) {
     const callback *to = sink->user;
@@ -114,8 +117,8 @@ theta_status theta_table_write(theta_machine *m, theta_value table, const char *
                                theta_write_fn write, void *user, theta_error *err) {
     th_table_format kind;
     if (!th_table_format_of(th_view_of(format), &kind))
-        return th_api_fail(err, TH_E_ARGUMENT, "there is no format '%s'; known: grid, csv, json, ndjson, markdown, arrow",
-                           format);
+        return th_api_fail(err, TH_E_ARGUMENT,
+                           "there is no format '%s'; known: grid, csv, json, ndjson, markdown, arrow", format);
     th_error inner = NO_MEMORY;
     plan_stream *plan;
     th_status status = open_plan(m, table, &plan, &inner);

@@ -8,7 +8,10 @@ uint64_t th_api_word(const theta_machine *m, theta_value value) {
     return value.hold ? th_machine_held(m->machine, value.hold, NULL) : value.word;
 }
 
-typedef struct view { const th_type *type; uint64_t word; } view; /* what a value is, options and Variadics opened */
+typedef struct view {
+    const th_type *type;
+    uint64_t word;
+} view; /* what a value is, options and Variadics opened */
 
 static view open_value(theta_machine *m, theta_value value) {
     const th_types *types = th_machine_types(m->machine);
@@ -80,18 +83,24 @@ theta_status theta_value_int(theta_machine *m, theta_value value, int64_t *out) 
 
 theta_status theta_value_float(theta_machine *m, theta_value value, double *out) {
     view v = open_value(m, value);
-    if (v.type->kind == TH_KIND_F64) *out = th_word_f64(v.word);
-    else if (v.type->kind == TH_KIND_F32) *out = (double)th_word_f32(v.word);
-    else return THETA_E_TYPE;
+    if (v.type->kind == TH_KIND_F64)
+        *out = th_word_f64(v.word);
+    else if (v.type->kind == TH_KIND_F32)
+        *out = (double)th_word_f32(v.word);
+    else
+        return THETA_E_TYPE;
     return THETA_OK;
 }
 
 theta_status theta_value_string(theta_machine *m, theta_value value, const char **data, size_t *len) {
     view v = open_value(m, value);
     const th_str *s;
-    if (v.type->kind == TH_KIND_ENUM && v.word < v.type->nnames) s = v.type->names[v.word];
-    else if (v.type->cls == TH_CLASS_STRING && v.word) s = th_word_ptr(v.word);
-    else return THETA_E_TYPE;
+    if (v.type->kind == TH_KIND_ENUM && v.word < v.type->nnames)
+        s = v.type->names[v.word];
+    else if (v.type->cls == TH_CLASS_STRING && v.word)
+        s = th_word_ptr(v.word);
+    else
+        return THETA_E_TYPE;
     *data = s->bytes;
     *len = s->len;
     return THETA_OK;
@@ -115,7 +124,8 @@ theta_status theta_value_at(theta_machine *m, theta_value value, size_t i, theta
     if (i >= len) return THETA_E_INDEX;
     if (v.type->kind == TH_KIND_LIST)
         *out = (theta_value){th_list_get(m->machine, th_word_ptr(v.word), i), v.type->args[0], 0};
-    else *out = (theta_value){((const th_record *)th_word_ptr(v.word))->slots[i], v.type->args[i], 0};
+    else
+        *out = (theta_value){((const th_record *)th_word_ptr(v.word))->slots[i], v.type->args[i], 0};
     return THETA_OK;
 }
 

@@ -172,8 +172,13 @@ th_status th_mem_grow(th_mem *mem, void **array, size_t *capacity, size_t needed
     if (wanted < 8 && most >= 8) wanted = 8;
     size_t old_bytes = *capacity * item_bytes;
     void *moved = NULL;
-    if (wanted > needed) moved = resize(mem, *array, old_bytes, wanted * item_bytes, true);
-    if (!moved) { /* no room for twice as much: perhaps for what is needed */
+    /* No room for twice as much: for half of what was added, and so on. Taking what is needed alone would copy the array
+    ** once more for each item, from there to the limit. */
+    for (size_t more = wanted - needed; more > 0 && !moved; more /= 2) {
+        wanted = needed + more;
+        moved = resize(mem, *array, old_bytes, wanted * item_bytes, true);
+    }
+    if (!moved) {
         wanted = needed;
         moved = resize(mem, *array, old_bytes, wanted * item_bytes, false);
     }

@@ -132,8 +132,9 @@ th_status th_unicode_normalize(th_view text, th_normal_form form, th_buf *out) {
         i += th_utf8_decode(text.data, text.len, i, &code);
         utf8proc_int32_t parts[DECOMPOSED_MAX + 4];
         int last_class = 0;
-        utf8proc_ssize_t count = utf8proc_decompose_char((utf8proc_int32_t)code, parts, DECOMPOSED_MAX,
-                                                         (utf8proc_option_t)(options | UTF8PROC_DECOMPOSE), &last_class);
+        utf8proc_ssize_t count =
+            utf8proc_decompose_char((utf8proc_int32_t)code, parts, DECOMPOSED_MAX,
+                                    (utf8proc_option_t)(options | UTF8PROC_DECOMPOSE), &last_class);
         if (count < 1 || count > DECOMPOSED_MAX) {
             parts[0] = (utf8proc_int32_t)code;
             count = 1;

@@ -14,7 +14,7 @@ uint32_t th_unicode_lower(uint32_t code);
 uint32_t th_unicode_title(uint32_t code);
 
 bool th_unicode_is_letter(uint32_t code);
-bool th_unicode_is_digit(uint32_t code); /* decimal digits of any script */
+bool th_unicode_is_digit(uint32_t code);  /* decimal digits of any script */
 bool th_unicode_is_number(uint32_t code); /* digits, letter numbers, fractions */
 bool th_unicode_is_space(uint32_t code);
 bool th_unicode_is_upper(uint32_t code);

@@ -61,7 +61,7 @@ typedef struct command {
     const char *help;    /* further lines, may be "" */
     uint32_t options;    /* OPTION_ flags it takes */
     size_t min_words, max_words;
-    bool stops;          /* options end at the first word: what follows belongs to the program */
+    bool stops; /* options end at the first word: what follows belongs to the program */
     int (*run)(const options *o);
 } command;
 
@@ -103,8 +103,8 @@ bool stderr_has_color(void); /* a terminal, and NO_COLOR is not set */
 
 /* Both tell what went wrong. `text` is freed with free. */
 bool read_whole(const char *path, char **text, size_t *len);
-bool read_quietly(const char *path, char **text, size_t *len); /* on failure errno says why */
-bool write_whole(const char *path, const void *bytes, size_t len); /* replaces a file as one step */
+bool read_quietly(const char *path, char **text, size_t *len);       /* on failure errno says why */
+bool write_whole(const char *path, const void *bytes, size_t len);   /* replaces a file as one step */
 bool has_extension(const char *path, const char *const *extensions); /* ends with NULL */
 
 /* ---- Signals (signals.c) ------------------------------------------------------------------------------------ */
@@ -123,14 +123,14 @@ typedef struct profile profile;
 
 typedef struct job {
     const options *o;
-    const char *name;      /* of the program, as the user gave it */
+    const char *name; /* of the program, as the user gave it */
     theta_engine *engine;
     theta_program *program;
     theta_machine *machine;
-    profile *profile;      /* NULL: not asked for */
-    char *source;          /* the text compiled, when the job read it; owned */
+    profile *profile; /* NULL: not asked for */
+    char *source;     /* the text compiled, when the job read it; owned */
     size_t source_len;
-    int64_t fuel_before;   /* used when the run began, or went on */
+    int64_t fuel_before; /* used when the run began, or went on */
 } job;
 
 bool job_open(job *j, const options *o, const char *name); /* the engine */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool job_open(job *j, const options *o, const char *name) {
     theta_error err = {0};
@@ -109,6 +110,12 @@ bool job_compile_file(job *j, const char *path, bool expression) {
     return job_compile_text(j, name, j->source, j->source_len, expression);
 }
 
+/* Unless told otherwise, three quarters of the machine's memory: a runaway program gets an error, and not everybody else. */
+static size_t most_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages / 4 * 3 * (size_t)size : 0;
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------------ */
 
 bool job_machine(job *j, const char *const *args, size_t nargs) {
@@ -117,7 +124,7 @@ bool job_machine(job *j, const char *const *args, size_t nargs) {
     theta_machine_config_init(&config);
     theta_error err = {0};
     config.fuel = o->given & OPTION_TRACE ? 0 : o->fuel;
-    config.memory_bytes = o->memory_bytes;
+    config.memory_bytes = o->memory_bytes ? o->memory_bytes : most_memory();
     config.timeout_s = o->timeout_s;
     config.allow = o->allow;
     config.resumable = o->save || (o->given & OPTION_TRACE);

@@ -92,9 +92,10 @@ static th_status bind_param(th_binder *b, const th_expr *expr, th_bound **out) {
 }
 
 static const char *op_text(th_expr_op op) {
-    static const char *const texts[] = {"column", "literal", "parameter", "-", "!", "~", "+", "-", "*", "/", "%", "**",
-                                        "&", "|", "^", "<<", ">>", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "if",
-                                        "is null", "??", "cast", "call", "aggregate"};
+    static const char *const texts[] = {"column", "literal", "parameter", "-",  "!",    "~",    "+",        "-",
+                                        "*",      "/",       "%",         "**", "&",    "|",    "^",        "<<",
+                                        ">>",     "==",      "!=",        "<",  "<=",   ">",    ">=",       "&&",
+                                        "||",     "if",      "is null",   "??", "cast", "call", "aggregate"};
     return op < TH_COUNT(texts) ? texts[op] : "?";
 }
 
@@ -116,8 +117,10 @@ static bool join_types(th_column_type a, th_column_type b, th_column_type *out) 
     }
     th_family fa = th_family_of(a), fb = th_family_of(b);
     if (is_date(a) || is_date(b) || fa > TH_FAMILY_FLOAT || fb > TH_FAMILY_FLOAT) return false;
-    if (fa == TH_FAMILY_FLOAT || fb == TH_FAMILY_FLOAT) *out = TH_COLUMN_F64;
-    else *out = a > b ? a : b;
+    if (fa == TH_FAMILY_FLOAT || fb == TH_FAMILY_FLOAT)
+        *out = TH_COLUMN_F64;
+    else
+        *out = a > b ? a : b;
     return true;
 }
 
@@ -214,9 +217,7 @@ static th_status type_op(th_binder *b, th_bound *e, th_column_type declared) {
         if (!wants(k[0], TH_FAMILY_BOOL)) return bad_types(b, e);
         e->nullable = k[1]->nullable || k[2]->nullable;
         return type_branches(b, e, 1, 2);
-    case TH_EXPR_COALESCE:
-        e->nullable = k[1]->nullable;
-        return type_branches(b, e, 0, 1);
+    case TH_EXPR_COALESCE: e->nullable = k[1]->nullable; return type_branches(b, e, 0, 1);
     case TH_EXPR_CAST:
         e->type = declared;
         e->nullable = k[0]->nullable;
@@ -227,7 +228,10 @@ static th_status type_op(th_binder *b, th_bound *e, th_column_type declared) {
 
 /* ---- Calls -------------------------------------------------------------------------------------------------- */
 
-typedef struct guard { const th_bound *condition; bool negated; } guard;
+typedef struct guard {
+    const th_bound *condition;
+    bool negated;
+} guard;
 
 static th_status bind_in(th_binder *b, const th_expr *expr, guard under, th_bound **out);
 
@@ -269,7 +273,8 @@ static th_status bind_call(th_binder *b, const th_expr *expr, guard under, th_bo
     step.guard = under.condition;
     step.guard_negated = under.negated;
     if (under.condition) step.nullable = true;
-    if (b->ncalls == b->calls_capacity) return th_fail(b->err, TH_E_LIMIT, "more than %zu calls in one verb", b->ncalls);
+    if (b->ncalls == b->calls_capacity)
+        return th_fail(b->err, TH_E_LIMIT, "more than %zu calls in one verb", b->ncalls);
     b->calls[b->ncalls++] = step;
     *out = column_of_call(b, b->ncalls - 1, step.type, step.nullable);
     return *out ? TH_OK : TH_E_NOMEM;
@@ -355,13 +360,20 @@ th_status th_bind(th_binder *b, const th_expr *expr, th_bound **out) {
 
 static void print_literal(const th_bound *e, th_buf *out) {
     char text[40];
-    if (e->null) th_buf_text(out, "null");
-    else if (e->type == TH_COLUMN_STRING) th_buf_printf(out, "'%.*s'", (int)e->text.len, e->text.data);
-    else if (e->type == TH_COLUMN_BOOL) th_buf_text(out, e->ival ? "true" : "false");
-    else if (e->type == TH_COLUMN_DATE) th_buf_put(out, text, th_format_date((int32_t)e->ival, text));
-    else if (e->type == TH_COLUMN_TIMESTAMP) th_buf_put(out, text, th_format_timestamp(e->ival, text));
-    else if (th_family_of(e->type) == TH_FAMILY_FLOAT) th_buf_put(out, text, th_format_f64(e->fval, true, text));
-    else th_buf_printf(out, "%lld", (long long)e->ival);
+    if (e->null)
+        th_buf_text(out, "null");
+    else if (e->type == TH_COLUMN_STRING)
+        th_buf_printf(out, "'%.*s'", (int)e->text.len, e->text.data);
+    else if (e->type == TH_COLUMN_BOOL)
+        th_buf_text(out, e->ival ? "true" : "false");
+    else if (e->type == TH_COLUMN_DATE)
+        th_buf_put(out, text, th_format_date((int32_t)e->ival, text));
+    else if (e->type == TH_COLUMN_TIMESTAMP)
+        th_buf_put(out, text, th_format_timestamp(e->ival, text));
+    else if (th_family_of(e->type) == TH_FAMILY_FLOAT)
+        th_buf_put(out, text, th_format_f64(e->fval, true, text));
+    else
+        th_buf_printf(out, "%lld", (long long)e->ival);
 }
 
 static const char *const agg_texts[] = {"count",          "sum",    "mean",     "min",    "max", "first", "last",

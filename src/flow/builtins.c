@@ -190,7 +190,10 @@ static th_step table_count(th_machine *m, th_call *call) {
 
 /* ---- Table.collect ------------------------------------------------------------------------------------------ */
 
-typedef struct kept { th_batch **items; size_t n, capacity; } kept;
+typedef struct kept {
+    th_batch **items;
+    size_t n, capacity;
+} kept;
 
 static void free_kept(sink *s) {
     kept *k = s->state;
@@ -203,8 +206,10 @@ static bool open_kept(th_machine *m, th_call *call) {
     sink *s = sink_open(m, call, call->args[0]);
     if (!s) return false;
     s->state = th_mem_zeroed(s->mem, sizeof(kept));
-    if (s->state) s->free_state = free_kept;
-    else (void)th_machine_trap(m, TH_E_NOMEM, "out of memory");
+    if (s->state)
+        s->free_state = free_kept;
+    else
+        (void)th_machine_trap(m, TH_E_NOMEM, "out of memory");
     return s->state != NULL;
 }
 
@@ -235,7 +240,8 @@ static th_step table_collect(th_machine *m, th_call *call) {
     kept *k = s->state;
     close_scratch(m, s);
     th_type_id type = th_types_result(th_machine_types(m), call->type);
-    bool ok = th_node_of_batches(m, type, (th_schema *)(uintptr_t)th_exec_schema(s->exec), k->items, k->n, call->result);
+    bool ok =
+        th_node_of_batches(m, type, (th_schema *)(uintptr_t)th_exec_schema(s->exec), k->items, k->n, call->result);
     sink_close(m, call);
     return ok ? TH_STEP_DONE : TH_STEP_ERROR;
 }
@@ -261,7 +267,8 @@ static bool reader_init(th_machine *m, const th_schema *schema, int64_t at, th_v
     out->option = th_types_kind(types, type) == TH_KIND_OPTION;
     out->inner = out->option ? th_types_get(types, type)->args[0] : type;
     bool nullable, ok = th_column_of_type(m, type, &wanted, &nullable);
-    bool text_of_date = wanted == TH_COLUMN_STRING && (out->column == TH_COLUMN_DATE || out->column == TH_COLUMN_TIMESTAMP);
+    bool text_of_date =
+        wanted == TH_COLUMN_STRING && (out->column == TH_COLUMN_DATE || out->column == TH_COLUMN_TIMESTAMP);
     if (ok && (wanted == out->column || text_of_date)) return true;
     (void)th_machine_trap(m, TH_E_TYPE, "column '%s' is %s", out->name, th_column_type_text(out->column));
     return false;
@@ -560,8 +567,8 @@ static th_step markdown_write(th_machine *m, th_call *call) { return write_file(
 
 struct th_puller {
     th_machine *machine;
-    uint32_t hold; /* of the node */
-    uint32_t sink; /* hold of the native with the executor */
+    uint32_t hold;   /* of the node */
+    uint32_t sink;   /* hold of the native with the executor */
     th_type_id type; /* of the call: Function<Opaque, bool> */
     th_schema *schema;
     th_batch *batch;
@@ -581,7 +588,8 @@ static th_step table_pull(th_machine *m, th_call *call) {
     return TH_STEP_DONE;
 }
 
-static const th_builtin pull_builtin = {"Table.pull", "sink: Opaque -> bool", "", table_pull, TH_BUILTIN_STATEFUL, 1, "x"};
+static const th_builtin pull_builtin = {"Table.pull", "sink: Opaque -> bool", "", table_pull, TH_BUILTIN_STATEFUL, 1,
+                                        "x"};
 
 static th_status puller_open(th_puller *p, th_error *err) {
     th_machine *m = p->machine;
@@ -672,24 +680,32 @@ void th_flow_pull_free(th_puller *p) {
 const th_builtin th_lib_table[] = {
     {"Flow.apply", "spec: String, ... -> Table", "Makes a table from a verb's spec; the compiler writes these calls.",
      flow_apply, TH_BUILTIN_RETAINS, 0, ""},
-    {"Table.print", "table: Table -> void", "Computes the rows and writes them to standard output.", table_print, RUNS, 1, "x"},
+    {"Table.print", "table: Table -> void", "Computes the rows and writes them to standard output.", table_print, RUNS,
+     1, "x"},
     {"Table.count", "table: Table -> i64", "Computes how many rows the table has.", table_count, RUNS, 2, "xi"},
     {"Table.collect", "table: Table<T> -> Table<T>",
-     "Computes the rows once and keeps them, so that later uses do not compute them again.", table_collect, RUNS, 1, "x"},
+     "Computes the rows once and keeps them, so that later uses do not compute them again.", table_collect, RUNS, 1,
+     "x"},
     {"Table.rows", "table: Table<T> -> List<T>", "Computes the rows as a list of structs.", table_rows, RUNS, 1, "x"},
-    {"Table.column", "table: Table, name: String -> List<T>", "Computes one column as a list.", table_column, RUNS, 1, "x"},
+    {"Table.column", "table: Table, name: String -> List<T>", "Computes one column as a list.", table_column, RUNS, 1,
+     "x"},
     {"Table.explain", "table: Table -> String", "The plan that computes the table, one operator a line.", table_explain,
      TH_BUILTIN_RETAINS, 0, ""},
     {"Table.schema", "table: Table -> String", "The columns and their types, one a line.", table_schema,
      TH_BUILTIN_RETAINS, 0, ""},
-    {"Table.columns", "table: Table -> List<String>", "The names of the columns.", table_columns, TH_BUILTIN_RETAINS, 0, ""},
+    {"Table.columns", "table: Table -> List<String>", "The names of the columns.", table_columns, TH_BUILTIN_RETAINS, 0,
+     ""},
     {"Csv.write", "table: Table, path: String -> void",
-     "Writes the rows as CSV. The file appears whole or not at all; '-' is standard output.", csv_write, WRITES, 1, "x"},
-    {"Json.write", "table: Table, path: String -> void", "Writes the rows as a JSON array of objects.", json_write, WRITES, 1, "x"},
+     "Writes the rows as CSV. The file appears whole or not at all; '-' is standard output.", csv_write, WRITES, 1,
+     "x"},
+    {"Json.write", "table: Table, path: String -> void", "Writes the rows as a JSON array of objects.", json_write,
+     WRITES, 1, "x"},
     {"Json.write_lines", "table: Table, path: String -> void", "Writes each row as a JSON object on a line of its own.",
      ndjson_write, WRITES, 1, "x"},
-    {"Arrow.write", "table: Table, path: String -> void", "Writes the rows as an Arrow IPC file.", arrow_write, WRITES, 1, "x"},
-    {"Markdown.write", "table: Table, path: String -> void", "Writes the rows as a Markdown table.", markdown_write, WRITES, 1, "x"},
+    {"Arrow.write", "table: Table, path: String -> void", "Writes the rows as an Arrow IPC file.", arrow_write, WRITES,
+     1, "x"},
+    {"Markdown.write", "table: Table, path: String -> void", "Writes the rows as a Markdown table.", markdown_write,
+     WRITES, 1, "x"},
 };
 const size_t th_lib_table_count = TH_COUNT(th_lib_table);
 

@@ -11,8 +11,11 @@ th_op_step th_exec_fail(th_exec *exec, th_status status) {
 }
 
 th_eval th_op_eval(th_exec *exec, const th_operator *op) {
-    return (th_eval){.scratch = &exec->scratch, .batch = op->batch, .calls = op->called,
-                     .nrows = op->batch ? op->batch->nrows : 0, .err = &exec->err};
+    return (th_eval){.scratch = &exec->scratch,
+                     .batch = op->batch,
+                     .calls = op->called,
+                     .nrows = op->batch ? op->batch->nrows : 0,
+                     .err = &exec->err};
 }
 
 static void drop_called(th_operator *op) {
@@ -107,8 +110,8 @@ static bool begin_step(th_exec *exec, th_operator *op) {
 }
 
 /* The word of row `row` of an argument; false with *skip set: a null where none is taken. */
-static bool argument(th_exec *exec, const th_call_step *step, uint32_t i, const th_vector *v, size_t row, uint64_t *word,
-                     bool *skip) {
+static bool argument(th_exec *exec, const th_call_step *step, uint32_t i, const th_vector *v, size_t row,
+                     uint64_t *word, bool *skip) {
     th_types *types = th_machine_types(exec->machine);
     th_type_id type = th_types_param(types, step->function, i);
     bool option = th_types_kind(types, type) == TH_KIND_OPTION;
@@ -149,10 +152,14 @@ static void put_result(th_exec *exec, th_operator *op, const th_call_step *step,
     const th_type *t = th_types_get(types, type);
     if (t->kind == TH_KIND_ENUM)
         th_column_put_text(&op->builder, word < t->nnames ? th_view_str(t->names[word]) : (th_view){"", 0});
-    else if (t->cls == TH_CLASS_STRING) th_column_put_text(&op->builder, th_view_str(th_word_ptr(word)));
-    else if (t->cls == TH_CLASS_F64) th_column_put_f64(&op->builder, th_word_f64(word));
-    else if (t->cls == TH_CLASS_F32) th_column_put_f64(&op->builder, (double)th_word_f32(word));
-    else th_column_put_i64(&op->builder, (int64_t)word);
+    else if (t->cls == TH_CLASS_STRING)
+        th_column_put_text(&op->builder, th_view_str(th_word_ptr(word)));
+    else if (t->cls == TH_CLASS_F64)
+        th_column_put_f64(&op->builder, th_word_f64(word));
+    else if (t->cls == TH_CLASS_F32)
+        th_column_put_f64(&op->builder, (double)th_word_f32(word));
+    else
+        th_column_put_i64(&op->builder, (int64_t)word);
 }
 
 static bool end_step(th_exec *exec, th_operator *op) {

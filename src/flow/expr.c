@@ -72,9 +72,12 @@ th_status th_vector_of_column(th_arena *scratch, const th_column *c, th_vector *
     }
     int64_t *ints = th_arena_new(scratch, n * sizeof *ints + 8);
     if (!ints) return TH_E_NOMEM;
-    if (c->type == TH_COLUMN_I8) WIDEN(int8_t, ints);
-    else if (c->type == TH_COLUMN_I16) WIDEN(int16_t, ints);
-    else WIDEN(int32_t, ints);
+    if (c->type == TH_COLUMN_I8)
+        WIDEN(int8_t, ints);
+    else if (c->type == TH_COLUMN_I16)
+        WIDEN(int16_t, ints);
+    else
+        WIDEN(int32_t, ints);
     out->ints = ints;
     return TH_OK;
 }
@@ -247,13 +250,17 @@ static th_status as_family(const th_eval *eval, th_vector *v, th_family family) 
 /* ---- Arithmetic --------------------------------------------------------------------------------------------- */
 
 static void wrap_ints(int64_t *x, size_t n, th_column_type type) {
-    if (type == TH_COLUMN_I8) for (size_t i = 0; i < n; i++) x[i] = (int8_t)x[i];
-    else if (type == TH_COLUMN_I16) for (size_t i = 0; i < n; i++) x[i] = (int16_t)x[i];
-    else if (type == TH_COLUMN_I32) for (size_t i = 0; i < n; i++) x[i] = (int32_t)x[i];
+    if (type == TH_COLUMN_I8)
+        for (size_t i = 0; i < n; i++) x[i] = (int8_t)x[i];
+    else if (type == TH_COLUMN_I16)
+        for (size_t i = 0; i < n; i++) x[i] = (int16_t)x[i];
+    else if (type == TH_COLUMN_I32)
+        for (size_t i = 0; i < n; i++) x[i] = (int32_t)x[i];
 }
 
 static void round_floats(double *x, size_t n, th_column_type type) {
-    if (type == TH_COLUMN_F32) for (size_t i = 0; i < n; i++) x[i] = (double)(float)x[i];
+    if (type == TH_COLUMN_F32)
+        for (size_t i = 0; i < n; i++) x[i] = (double)(float)x[i];
 }
 
 #define EACH(expression)                                                                                               \
@@ -268,8 +275,8 @@ static int64_t power(int64_t base, int64_t exponent) {
 }
 
 /* Operations that can fail: only for rows that count. */
-static th_status careful_ints(const th_eval *eval, th_expr_op op, const int64_t *a, const int64_t *b, const uint8_t *active,
-                              const uint8_t *valid, int64_t *x) {
+static th_status careful_ints(const th_eval *eval, th_expr_op op, const int64_t *a, const int64_t *b,
+                              const uint8_t *active, const uint8_t *valid, int64_t *x) {
     for (size_t i = 0; i < eval->nrows; i++) {
         bool real = counts(active, valid, i);
         if (op == TH_EXPR_POW) {
@@ -405,8 +412,10 @@ static th_status unary(const th_eval *eval, const th_bound *e, const uint8_t *ac
     if (v.family == TH_FAMILY_INT) {
         int64_t *x = NEW(eval, int64_t, n);
         if (!x) return no_memory(eval);
-        if (e->op == TH_EXPR_NEG) for (size_t i = 0; i < n; i++) x[i] = (int64_t)(0 - (uint64_t)v.ints[i]);
-        else for (size_t i = 0; i < n; i++) x[i] = ~v.ints[i];
+        if (e->op == TH_EXPR_NEG)
+            for (size_t i = 0; i < n; i++) x[i] = (int64_t)(0 - (uint64_t)v.ints[i]);
+        else
+            for (size_t i = 0; i < n; i++) x[i] = ~v.ints[i];
         wrap_ints(x, n, e->type);
         out->ints = x;
     } else if (v.family == TH_FAMILY_FLOAT) {
@@ -478,8 +487,7 @@ static th_status choose(const th_eval *eval, const uint8_t *pick, th_vector *a, 
     if (a->valid || b->valid) {
         uint8_t *valid = NEW(eval, uint8_t, n);
         if (!valid) return no_memory(eval);
-        for (size_t i = 0; i < n; i++)
-            valid[i] = pick[i] ? (a->valid ? a->valid[i] : 1) : (b->valid ? b->valid[i] : 1);
+        for (size_t i = 0; i < n; i++) valid[i] = pick[i] ? (a->valid ? a->valid[i] : 1) : (b->valid ? b->valid[i] : 1);
         out->valid = valid;
     }
     switch (family) {
@@ -544,10 +552,12 @@ static th_status cast_failed(const th_eval *eval, const th_bound *from, const th
                              th_column_type type) {
     char text[64];
     if (v->family == TH_FAMILY_TEXT)
-        return th_fail(eval->err, TH_E_CONVERSION, "'%.*s' is no %s", (int)(v->texts[i].len > 60 ? 60 : v->texts[i].len),
-                       v->texts[i].data, th_column_type_text(type));
-    if (v->family == TH_FAMILY_FLOAT) th_format_f64(v->floats[i], true, text);
-    else th_format_i64(v->ints[i], text);
+        return th_fail(eval->err, TH_E_CONVERSION, "'%.*s' is no %s",
+                       (int)(v->texts[i].len > 60 ? 60 : v->texts[i].len), v->texts[i].data, th_column_type_text(type));
+    if (v->family == TH_FAMILY_FLOAT)
+        th_format_f64(v->floats[i], true, text);
+    else
+        th_format_i64(v->ints[i], text);
     return th_fail(eval->err, TH_E_CONVERSION, "%s does not fit in %s%s%.*s", text, th_column_type_text(type),
                    from->text.len ? ", column " : "", (int)from->text.len, from->text.data);
 }
@@ -755,9 +765,12 @@ th_status th_column_gather(th_mem *mem, const th_column *from, const uint64_t *p
     } else {
         status = gather_validity(mem, from, picks, n, &c);
         if (status == TH_OK) {
-            if (from->type == TH_COLUMN_STRING) status = gather_texts(mem, from, picks, n, &c);
-            else if (from->type == TH_COLUMN_BOOL) status = gather_bools(mem, from, picks, n, &c);
-            else status = gather_values(mem, from, picks, n, &c);
+            if (from->type == TH_COLUMN_STRING)
+                status = gather_texts(mem, from, picks, n, &c);
+            else if (from->type == TH_COLUMN_BOOL)
+                status = gather_bools(mem, from, picks, n, &c);
+            else
+                status = gather_values(mem, from, picks, n, &c);
         }
     }
     if (status != TH_OK) {

@@ -27,7 +27,11 @@ typedef struct th_expr {
     struct th_expr **kids;
 } th_expr;
 
-typedef struct th_item { th_view name; th_expr *expr; bool descending; } th_item;
+typedef struct th_item {
+    th_view name;
+    th_expr *expr;
+    bool descending;
+} th_item;
 
 typedef struct th_spec {
     th_mem *mem;
@@ -64,7 +68,10 @@ typedef struct th_node { /* the C part of a node; owned by its native */
 extern const th_native_class th_node_class;
 /* The node of a value, and its parameters: a tuple whose slot i has type args[i]. */
 th_node *th_flow_node_of(uint64_t word);
-typedef struct th_params { const th_type *tuple; const th_record *record; } th_params;
+typedef struct th_params {
+    const th_type *tuple;
+    const th_record *record;
+} th_params;
 th_params th_node_params(th_machine *machine, uint64_t word);
 th_status th_node_make(th_machine *machine, th_type_id table_type, const void *spec, size_t len, const uint64_t *words,
                        const th_type_id *types, size_t n, uint64_t *out, th_error *err) TH_CHECKED;
@@ -103,14 +110,14 @@ typedef struct th_bound {
 } th_bound;
 
 typedef struct th_call_step { /* a user function called row by row before the expressions of an operator */
-    uint32_t param;     /* of the node: the closure */
+    uint32_t param;           /* of the node: the closure */
     th_bound **args;
     uint32_t nargs;
     const th_bound *guard; /* called only where this is true; NULL: everywhere */
     bool guard_negated;    /* ... or where it is not true */
     th_column_type type;   /* of the result column */
     bool nullable;
-    th_type_id function;   /* in the machine's types */
+    th_type_id function; /* in the machine's types */
 } th_call_step;
 
 typedef struct th_binder { /* binds the expressions of one operator */
@@ -137,12 +144,14 @@ th_status th_eval_expr(const th_eval *eval, const th_bound *expr, const uint8_t 
 /* A column as a vector of `nrows`. */
 th_status th_vector_of_column(th_arena *scratch, const th_column *column, th_vector *out) TH_CHECKED;
 /* A vector as a column of `type`; null_count exact. */
-th_status th_vector_column(th_mem *mem, const th_vector *vector, size_t nrows, th_column_type type, th_column *out) TH_CHECKED;
+th_status th_vector_column(th_mem *mem, const th_vector *vector, size_t nrows, th_column_type type,
+                           th_column *out) TH_CHECKED;
 /* Like evaluating and th_vector_column, but a plain column is shared instead of copied. */
 th_status th_eval_column(const th_eval *eval, th_mem *mem, const th_bound *expr, th_column *out) TH_CHECKED;
 /* Rows picks[0 .. n-1] of a column; TH_PICK_NULL gives a null. */
 #define TH_PICK_NULL UINT64_MAX
-th_status th_column_gather(th_mem *mem, const th_column *from, const uint64_t *picks, size_t n, th_column *out) TH_CHECKED;
+th_status th_column_gather(th_mem *mem, const th_column *from, const uint64_t *picks, size_t n,
+                           th_column *out) TH_CHECKED;
 void th_bound_print(const th_bound *expr, const th_schema *input, const th_call_step *calls, th_buf *out);
 
 /* ---- Operators ---------------------------------------------------------------------------------------------- */
@@ -166,12 +175,12 @@ struct th_operator {
     th_bound **exprs; /* of the spec's items, in order */
     th_call_step *calls;
     size_t ncalls;
-    char *note; /* for explain: what the operator does */
+    char *note;   /* for explain: what the operator does */
     size_t level; /* for explain: depth below the root */
     /* run */
     int want;
-    th_batch *batch; /* what the wanted input gave; owned */
-    bool ended[2];   /* the input has no more */
+    th_batch *batch;   /* what the wanted input gave; owned */
+    bool ended[2];     /* the input has no more */
     th_column *called; /* ncalls columns, for `batch` */
     size_t calls_done;
     size_t row; /* of the call step under way */
@@ -210,8 +219,8 @@ static inline th_op_step th_op_want(th_operator *op, int which) {
 }
 void th_op_drop_batch(th_operator *op); /* the batch is done with */
 
-extern const th_operator_class th_op_source, th_op_stream, th_op_batches, th_op_where, th_op_project, th_op_take, th_op_skip, th_op_sort,
-    th_op_aggregate, th_op_distinct, th_op_join, th_op_union;
+extern const th_operator_class th_op_source, th_op_stream, th_op_batches, th_op_where, th_op_project, th_op_take,
+    th_op_skip, th_op_sort, th_op_aggregate, th_op_distinct, th_op_join, th_op_union;
 
 /* join.c: whether column `i` of the right input is in the result (an equally named key is not). */
 bool th_join_keeps(const th_operator *op, const th_schema *right, size_t i);
@@ -242,8 +251,8 @@ void th_groups_clear(th_groups *groups);
 #define TH_GROUP_NONE UINT32_MAX
 /* ids[i] is the group of row i; a group not seen before is numbered len, len + 1, ... in the order of rows. `add` false:
 ** TH_GROUP_NONE for keys not seen. `null_is_none`: rows with a null key get none. No keys: all rows are group 0. */
-th_status th_groups_of(th_groups *groups, const th_vector *keys, size_t nkeys, size_t nrows, bool add, bool null_is_none,
-                       uint32_t *ids) TH_CHECKED;
+th_status th_groups_of(th_groups *groups, const th_vector *keys, size_t nkeys, size_t nrows, bool add,
+                       bool null_is_none, uint32_t *ids) TH_CHECKED;
 /* Key `key` of groups from .. from+n-1 as a column; types: of all the keys. TH_E_LIMIT: more text than a column holds. */
 th_status th_groups_column(const th_groups *groups, const th_column_type *types, size_t key, size_t nkeys, size_t from,
                            size_t n, th_column *out) TH_CHECKED;
@@ -261,12 +270,15 @@ typedef struct th_rows {
 void th_rows_init(th_rows *rows, th_mem *mem);
 void th_rows_clear(th_rows *rows);
 th_status th_rows_add(th_rows *rows, th_batch *batch) TH_CHECKED; /* shares */
-static inline uint64_t th_rows_number(const th_rows *rows, uint64_t row) { return rows->starts[row >> 32] + (uint32_t)row; }
+static inline uint64_t th_rows_number(const th_rows *rows, uint64_t row) {
+    return rows->starts[row >> 32] + (uint32_t)row;
+}
 /* Rows picks[0 .. n-1] (TH_ROW, or TH_PICK_NULL) of a column. TH_E_LIMIT: more text than a column holds. */
 th_status th_rows_gather(const th_rows *rows, size_t column, th_column_type type, const uint64_t *picks, size_t n,
                          th_column *out) TH_CHECKED;
 /* A batch of `schema` whose columns `make` makes one by one. */
 typedef th_status (*th_make_column)(void *user, size_t column, th_column *out);
-th_status th_batch_make(th_mem *mem, th_schema *schema, size_t nrows, th_make_column make, void *user, th_batch **out) TH_CHECKED;
+th_status th_batch_make(th_mem *mem, th_schema *schema, size_t nrows, th_make_column make, void *user,
+                        th_batch **out) TH_CHECKED;
 
 #endif

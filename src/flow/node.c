@@ -71,8 +71,10 @@ static th_status restore_batches(th_node *node, const char *bytes, size_t len, t
         if (status == TH_OK && capacity != node->nbatches + 2) {
             th_batch **exact = th_mem_resize(node->mem, node->batches, capacity * sizeof(th_batch *),
                                              (node->nbatches + 2) * sizeof(th_batch *));
-            if (exact) node->batches = exact;
-            else status = TH_E_NOMEM;
+            if (exact)
+                node->batches = exact;
+            else
+                status = TH_E_NOMEM;
         }
         if (status != TH_OK) {
             th_batch_release(batch);
@@ -162,9 +164,10 @@ th_status th_node_check(th_machine *m, uint64_t word, th_error *err) {
     if (!node) return th_fail(err, TH_E_ARGUMENT, "a table that was released");
     if (node->kind != TH_NODE_SPEC) return TH_OK;
     th_params params = th_node_params(m, word);
-    if (params.tuple && params.tuple->kind != TH_KIND_TUPLE) return th_fail(err, TH_E_ARGUMENT, "a table without parameters");
-    return check_params(m, node->spec, params.tuple ? params.record->slots : NULL, params.tuple ? params.tuple->args : NULL,
-                        params.tuple ? params.tuple->nargs : 0, err);
+    if (params.tuple && params.tuple->kind != TH_KIND_TUPLE)
+        return th_fail(err, TH_E_ARGUMENT, "a table without parameters");
+    return check_params(m, node->spec, params.tuple ? params.record->slots : NULL,
+                        params.tuple ? params.tuple->args : NULL, params.tuple ? params.tuple->nargs : 0, err);
 }
 
 th_status th_node_make(th_machine *m, th_type_id table_type, const void *bytes, size_t len, const uint64_t *words,
@@ -184,8 +187,10 @@ th_status th_node_make(th_machine *m, th_type_id table_type, const void *bytes, 
     th_record *record = NULL;
     if (n > 0) {
         record = th_new_record(m, tuple, n);
-        if (record) memcpy(record->slots, words, n * sizeof *words);
-        else node_free(node);
+        if (record)
+            memcpy(record->slots, words, n * sizeof *words);
+        else
+            node_free(node);
     }
     if ((n > 0 && !record) || !wrap(m, table_type, node, &word) ||
         (record && !th_native_attach(m, th_word_ptr(word), th_ptr_word(record)))) {
@@ -252,7 +257,8 @@ th_status th_table_type(th_machine *m, const th_schema *schema, th_type_id *out)
     th_buf_char(&name, '}');
     th_type_id row = 0;
     if (status == TH_OK) status = th_buf_status(&name);
-    if (status == TH_OK && schema->nfields > 255) status = th_types_add(types, TH_KIND_TABLE, (th_view){0}, NULL, 0, NULL, 0, out);
+    if (status == TH_OK && schema->nfields > 255)
+        status = th_types_add(types, TH_KIND_TABLE, (th_view){0}, NULL, 0, NULL, 0, out);
     else if (status == TH_OK) {
         status = th_types_add(types, TH_KIND_STRUCT, (th_view){name.data, name.len}, args, schema->nfields, names,
                               schema->nfields, &row);

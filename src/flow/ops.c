@@ -91,8 +91,10 @@ static th_op_step where_step(th_exec *exec, th_operator *op) {
         n += v.bools[i] & (v.valid ? v.valid[i] : 1);
     }
     th_batch *out = NULL;
-    if (n == eval.nrows) out = th_batch_retain(op->batch);
-    else if (n > 0) status = keep_rows(exec, op, picks, n, &out);
+    if (n == eval.nrows)
+        out = th_batch_retain(op->batch);
+    else if (n > 0)
+        status = keep_rows(exec, op, picks, n, &out);
     th_op_drop_batch(op);
     if (status != TH_OK) return th_exec_fail(exec, status);
     return out ? emit(exec, out) : op->ended[0] ? TH_OP_END : th_op_want(op, 0);

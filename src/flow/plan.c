@@ -112,7 +112,12 @@ static void push_filters(planner *p) {
 
 /* ---- Needed columns ----------------------------------------------------------------------------------------- */
 
-typedef struct name_list { planner *p; th_view *names; size_t n, capacity; bool failed; } name_list;
+typedef struct name_list {
+    planner *p;
+    th_view *names;
+    size_t n, capacity;
+    bool failed;
+} name_list;
 
 static bool has_name(const th_view *names, size_t n, th_view name) {
     for (size_t i = 0; i < n; i++)
@@ -161,7 +166,7 @@ static th_status need_of_input(planner *p, const place *at, need *out) {
     bool all = at->need.all;
     switch (spec->verb) {
     case TH_VERB_SELECT:
-    case TH_VERB_AGGREGATE: all = false; break; /* nothing but what the items use */
+    case TH_VERB_AGGREGATE: all = false; break;      /* nothing but what the items use */
     case TH_VERB_DISTINCT: all |= spec->nitems == 0; /* fallthrough */
     case TH_VERB_DERIVE:
     case TH_VERB_JOIN:
@@ -188,7 +193,11 @@ static th_status spread_needs(planner *p) {
 
 /* ---- Notes for explain -------------------------------------------------------------------------------------- */
 
-typedef struct note { th_buf buf; const th_operator *op; const th_schema *input; } note;
+typedef struct note {
+    th_buf buf;
+    const th_operator *op;
+    const th_schema *input;
+} note;
 
 static void note_init(note *n, planner *p, const th_operator *op, const char *verb) {
     th_buf_init(&n->buf, p->mem);
@@ -228,8 +237,14 @@ static const char *source_name(const th_operator *op) {
 }
 
 static th_status binder_init(planner *p, th_operator *op, const th_schema *input, th_binder *b) {
-    *b = (th_binder){.machine = p->machine, .arena = p->arena, .input = input, .params = th_node_params(p->machine, op->node),
-                     .calls = op->calls, .ncalls = op->ncalls, .calls_capacity = MAX_CALLS, .err = p->err};
+    *b = (th_binder){.machine = p->machine,
+                     .arena = p->arena,
+                     .input = input,
+                     .params = th_node_params(p->machine, op->node),
+                     .calls = op->calls,
+                     .ncalls = op->ncalls,
+                     .calls_capacity = MAX_CALLS,
+                     .err = p->err};
     if (!b->calls) b->calls = th_arena_zeroed(p->arena, MAX_CALLS * sizeof *b->calls);
     return b->calls ? TH_OK : no_memory(p);
 }
@@ -310,7 +325,8 @@ static th_status make_read(planner *p, const place *at, th_operator *op) {
     if (!th_machine_allows(p->machine, TH_BUILTIN_FS))
         return th_fail(p->err, TH_E_DENIED, "reading a file needs the capability 'fs', which is not granted");
     TH_TRY(literal_path(p, op, &path));
-    TH_TRY(csv ? th_csv_open(p->mem, path, &op->spec->csv, &stream, p->err) : th_ipc_open(p->mem, path, &stream, p->err));
+    TH_TRY(csv ? th_csv_open(p->mem, path, &op->spec->csv, &stream, p->err)
+               : th_ipc_open(p->mem, path, &stream, p->err));
     op->state = stream;
     size_t total = stream->schema->nfields;
     if (csv) TH_TRY(project_source(p, at, stream));
@@ -342,17 +358,25 @@ static th_status rows_column(planner *p, const th_list *list, size_t field, th_t
         if (nullable && !t->pointers) word = ((const th_record *)th_word_ptr(word))->slots[0];
         if (t->kind == TH_KIND_ENUM)
             th_column_put_text(&b, word < t->nnames ? th_view_str(t->names[word]) : (th_view){"", 0});
-        else if (ctype == TH_COLUMN_STRING) th_column_put_text(&b, th_view_str(th_word_ptr(word)));
-        else if (ctype == TH_COLUMN_F64) th_column_put_f64(&b, th_word_f64(word));
-        else if (ctype == TH_COLUMN_F32) th_column_put_f64(&b, (double)th_word_f32(word));
-        else th_column_put_i64(&b, (int64_t)word);
+        else if (ctype == TH_COLUMN_STRING)
+            th_column_put_text(&b, th_view_str(th_word_ptr(word)));
+        else if (ctype == TH_COLUMN_F64)
+            th_column_put_f64(&b, th_word_f64(word));
+        else if (ctype == TH_COLUMN_F32)
+            th_column_put_f64(&b, (double)th_word_f32(word));
+        else
+            th_column_put_i64(&b, (int64_t)word);
     }
     th_status status = th_column_builder_finish(&b, out);
     th_column_builder_clear(&b);
     return status;
 }
 
-typedef struct once { th_stream stream; th_mem *mem; th_batch *batch; } once; /* a stream of one batch */
+typedef struct once {
+    th_stream stream;
+    th_mem *mem;
+    th_batch *batch;
+} once; /* a stream of one batch */
 
 static th_status once_next(th_stream *stream, th_batch **out, th_error *err) {
     (void)err;
@@ -408,12 +432,19 @@ static th_status make_rows(planner *p, th_operator *op) {
 static th_bound *column_bound(planner *p, const th_schema *input, size_t i) {
     th_bound *e = th_arena_zeroed(p->arena, sizeof *e);
     if (!e) return NULL;
-    *e = (th_bound){.op = TH_EXPR_COLUMN, .type = input->fields[i].type, .nullable = input->fields[i].nullable,
-                    .index = (uint32_t)i, .text = th_view_of(input->fields[i].name)};
+    *e = (th_bound){.op = TH_EXPR_COLUMN,
+                    .type = input->fields[i].type,
+                    .nullable = input->fields[i].nullable,
+                    .index = (uint32_t)i,
+                    .text = th_view_of(input->fields[i].name)};
     return e;
 }
 
-typedef struct projection { th_field *fields; th_bound **exprs; size_t n; } projection;
+typedef struct projection {
+    th_field *fields;
+    th_bound **exprs;
+    size_t n;
+} projection;
 
 static th_status projection_init(planner *p, projection *out, size_t room) {
     *out = (projection){th_arena_zeroed(p->arena, (room + 1) * sizeof(th_field)),
@@ -540,8 +571,8 @@ static th_status make_union(planner *p, th_operator *op) {
     if (!fields) return no_memory(p);
     for (size_t i = 0; i < a->nfields; i++) {
         if (a->fields[i].type != b->fields[i].type || strcmp(a->fields[i].name, b->fields[i].name) != 0)
-            return th_fail(p->err, TH_E_TYPE, "a union where column %zu is '%s' %s and '%s' %s", i + 1, a->fields[i].name,
-                           th_column_type_text(a->fields[i].type), b->fields[i].name,
+            return th_fail(p->err, TH_E_TYPE, "a union where column %zu is '%s' %s and '%s' %s", i + 1,
+                           a->fields[i].name, th_column_type_text(a->fields[i].type), b->fields[i].name,
                            th_column_type_text(b->fields[i].type));
         fields[i] = a->fields[i];
         fields[i].nullable |= b->fields[i].nullable;

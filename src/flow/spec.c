@@ -85,8 +85,7 @@ void th_spec_free(th_spec_builder *b) {
 }
 
 static void push_ref(th_spec_builder *b, th_flat_ref **array, size_t *len, size_t *capacity, th_flat_ref ref) {
-    if (b->status == TH_OK)
-        b->status = th_mem_grow(b->mem, (void **)array, capacity, *len + 1, sizeof **array);
+    if (b->status == TH_OK) b->status = th_mem_grow(b->mem, (void **)array, capacity, *len + 1, sizeof **array);
     if (b->status == TH_OK) (*array)[(*len)++] = ref;
 }
 
@@ -252,9 +251,13 @@ static th_status read_expr(spec_reader *r, uint32_t i) {
     th_expr *e = th_arena_zeroed(&r->spec->arena, sizeof *e);
     if (!e) return TH_E_NOMEM;
     const th_str *text = theta_flow_Expr_text(t);
-    *e = (th_expr){.op = (th_expr_op)theta_flow_Expr_op(t), .type = (th_column_type)theta_flow_Expr_type(t),
-                   .index = theta_flow_Expr_index(t), .text = text ? th_view_str(text) : (th_view){"", 0},
-                   .ival = theta_flow_Expr_ival(t), .fval = theta_flow_Expr_fval(t), .null = theta_flow_Expr_null(t),
+    *e = (th_expr){.op = (th_expr_op)theta_flow_Expr_op(t),
+                   .type = (th_column_type)theta_flow_Expr_type(t),
+                   .index = theta_flow_Expr_index(t),
+                   .text = text ? th_view_str(text) : (th_view){"", 0},
+                   .ival = theta_flow_Expr_ival(t),
+                   .fval = theta_flow_Expr_fval(t),
+                   .null = theta_flow_Expr_null(t),
                    .nkids = theta_flow_Expr_children_len(t)};
     if (e->op > TH_EXPR_AGG) return refuse(r, "unknown operator", i);
     if (e->type >= TH_COLUMN_TYPE_COUNT) return refuse(r, "unknown column type", i);
@@ -286,8 +289,8 @@ static th_status read_items(spec_reader *r) {
         const th_str *name = theta_flow_Item_name(t);
         uint32_t expr = theta_flow_Item_expr(t);
         if (expr >= r->nexprs) return refuse(r, "no such expression", expr);
-        s->items[i] = (th_item){name ? th_view_str(name) : (th_view){"", 0}, r->exprs[expr],
-                                theta_flow_Item_descending(t)};
+        s->items[i] =
+            (th_item){name ? th_view_str(name) : (th_view){"", 0}, r->exprs[expr], theta_flow_Item_descending(t)};
     }
     s->nnames = theta_flow_FlowSpec_names_len(r->root);
     s->names = th_arena_zeroed(&s->arena, (s->nnames + 1) * sizeof *s->names);

@@ -61,14 +61,20 @@ static size_t part_end(th_view text, size_t from) {
     int depth = 0;
     for (size_t i = from; i < text.len; i++) {
         char c = text.data[i];
-        if (c == '<' || c == '(') depth++;
-        else if (c == ')' || (c == '>' && (i == 0 || text.data[i - 1] != '-'))) depth--;
-        else if (depth == 0 && (c == ',' || (c == '-' && i + 1 < text.len && text.data[i + 1] == '>'))) return i;
+        if (c == '<' || c == '(')
+            depth++;
+        else if (c == ')' || (c == '>' && (i == 0 || text.data[i - 1] != '-')))
+            depth--;
+        else if (depth == 0 && (c == ',' || (c == '-' && i + 1 < text.len && text.data[i + 1] == '>')))
+            return i;
     }
     return text.len;
 }
 
-typedef struct parameter { th_view name; th_type_id type; } parameter;
+typedef struct parameter {
+    th_view name;
+    th_type_id type;
+} parameter;
 
 static th_status read_parameter(th_engine *engine, th_view part, parameter *out, th_error *err) {
     const char *colon = memchr(part.data, ':', part.len);
@@ -117,8 +123,7 @@ static th_status read_signature(th_engine *engine, const char *text, th_signatur
 static uint32_t *name_slot(const th_engine *engine, th_view name) {
     size_t mask = engine->names_capacity - 1;
     size_t i = th_hash_bytes(name.data, name.len, 0) & mask;
-    while (engine->names[i] != 0 &&
-           !th_view_is(name, engine->entries[engine->names[i] - 1].builtin->name))
+    while (engine->names[i] != 0 && !th_view_is(name, engine->entries[engine->names[i] - 1].builtin->name))
         i = (i + 1) & mask;
     return &engine->names[i];
 }
@@ -196,6 +201,11 @@ static bool match_type(matcher *m, th_type_id pattern, th_type_id type) {
         return *bound == type + 1;
     }
     if (p->kind != t->kind) return false;
+    if (p->kind == TH_KIND_OPTION && th_types_kind(m->patterns, p->args[0]) == TH_KIND_TYPE_VARIABLE) {
+        /* an option of an option is the option itself: T? is T when T is one */
+        th_type_id bound = m->variables[(th_types_get(m->patterns, p->args[0])->name->bytes[0] - 'A') % 26];
+        if (bound != 0 && th_types_kind(m->types, bound - 1) == TH_KIND_OPTION) return bound == type + 1;
+    }
     if (p->kind == TH_KIND_TABLE && p->nargs == 0) return true;
     if (p->kind == TH_KIND_TABLE && t->nargs == 0) return false;
     if (p->name && !th_view_eq(th_view_str(p->name), th_view_str(t->name))) return false;

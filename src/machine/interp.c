@@ -26,17 +26,17 @@ const uint32_t th_exit_code[1] = {0xff};
 
 /* ---- What every instruction can say ------------------------------------------------------------------------- */
 
-#define A TH_INSN_A(w)
-#define B TH_INSN_B(w)
-#define C TH_INSN_C(w)
-#define SC TH_INSN_SC(w)
-#define IMM TH_INSN_IMM(w)
-#define SIMM TH_INSN_SIMM(w)
+#define A     TH_INSN_A(w)
+#define B     TH_INSN_B(w)
+#define C     TH_INSN_C(w)
+#define SC    TH_INSN_SC(w)
+#define IMM   TH_INSN_IMM(w)
+#define SIMM  TH_INSN_SIMM(w)
 #define RI(x) (((int64_t *)r)[x])
 #define RU(x) (r[x])
 #define RF(x) (((double *)(void *)r)[x])
 #define RP(x) th_word_ptr(r[x])
-#define FN (ctx->fn)
+#define FN    (ctx->fn)
 
 /* The state is written back before anything that may fail, allocate, or look at the machine. */
 #define SAVE() (m->context = ctx, ctx->pc = pc, m->base = r, m->fuel = fuel)
@@ -73,13 +73,16 @@ const uint32_t th_exit_code[1] = {0xff};
 
 #define FITS32(a, b) ((((uint64_t)(a) | (uint64_t)(b)) >> 31) == 0)
 /* Division that takes the 32-bit path when both operands fit, several times faster on most processors. */
-#define DIVIDE(a, b) (FITS32(a, b) ? (int64_t)((uint32_t)(a) / (uint32_t)(b)) : (b) == -1 ? (int64_t)(0 - (uint64_t)(a)) : (a) / (b))
+#define DIVIDE(a, b)                                                                                                   \
+    (FITS32(a, b) ? (int64_t)((uint32_t)(a) / (uint32_t)(b)) : (b) == -1 ? (int64_t)(0 - (uint64_t)(a)) : (a) / (b))
 #define MODULO(a, b) (FITS32(a, b) ? (int64_t)((uint32_t)(a) % (uint32_t)(b)) : (b) == -1 ? 0 : (a) % (b))
 
 /* By a small constant d, other than 0: by a multiplication where that can be. */
 #define SMALL(m, x, d) ((uint64_t)(x) <= UINT32_MAX && (d) >= 2)
-#define SMALL_DIVIDE(m, x, d) (SMALL(m, x, d) ? (int64_t)th_magic_div((m)->small_magic[d], (uint64_t)(x)) : DIVIDE(x, d))
-#define SMALL_MODULO(m, x, d) (SMALL(m, x, d) ? (int64_t)th_magic_rem((m)->small_magic[d], (uint64_t)(x), (uint64_t)(d)) : MODULO(x, d))
+#define SMALL_DIVIDE(m, x, d)                                                                                          \
+    (SMALL(m, x, d) ? (int64_t)th_magic_div((m)->small_magic[d], (uint64_t)(x)) : DIVIDE(x, d))
+#define SMALL_MODULO(m, x, d)                                                                                          \
+    (SMALL(m, x, d) ? (int64_t)th_magic_rem((m)->small_magic[d], (uint64_t)(x), (uint64_t)(d)) : MODULO(x, d))
 
 /* ---- Slow paths --------------------------------------------------------------------------------------------- */
 

@@ -123,6 +123,7 @@ static th_status restore_state(th_machine *m, const void *bytes, size_t len, voi
     return TH_OK;
 }
 
+/* The opaque type of its objects is called as the last part of its name, which snapshots check. */
 static const th_native_class state_class = {"theta.library", release_state, save_state, restore_state};
 
 th_status th_lib_register(th_engine *engine, th_error *err) {
@@ -137,7 +138,8 @@ th_status th_lib_register(th_engine *engine, th_error *err) {
 static th_lib_state *make_state(th_machine *m, th_view name) {
     th_type_id type;
     th_lib_state *state = NULL;
-    th_status status = th_types_add(th_machine_types(m), TH_KIND_OPAQUE, name, NULL, 0, NULL, 0, &type);
+    th_status status =
+        th_types_add(th_machine_types(m), TH_KIND_OPAQUE, th_view_of("library"), NULL, 0, NULL, 0, &type);
     if (status == TH_OK) state = new_state(m);
     if (!state) {
         (void)th_trap_memory(m);
@@ -151,7 +153,7 @@ static th_lib_state *make_state(th_machine *m, th_view name) {
 }
 
 th_lib_state *th_lib_state_get(th_machine *m) {
-    th_view name = th_view_of("theta.library");
+    th_view name = th_view_of("(library)"); /* no name a program could have */
     th_type_id type;
     uint64_t word;
     if (!th_machine_lookup(m, name, &type, &word)) return make_state(m, name);

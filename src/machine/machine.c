@@ -114,7 +114,9 @@ void th_machine_set_flow_user(th_machine *m, void *user, void (*release)(void *u
     m->flow_user = user;
     m->release_flow_user = release;
 }
-bool th_machine_allows(const th_machine *m, uint32_t capability) { return (m->capabilities & capability) == capability; }
+bool th_machine_allows(const th_machine *m, uint32_t capability) {
+    return (m->capabilities & capability) == capability;
+}
 th_status th_machine_stopped_for(const th_machine *m) { return m->stop; }
 
 /* ---- Units -------------------------------------------------------------------------------------------------- */
@@ -137,8 +139,7 @@ static th_status bind_import(th_unit *unit, uint32_t i, th_error *err) {
     th_binding *binding = &unit->imports[i];
     binding->type = unit->types[import->type];
     binding->nargs = (uint32_t)th_types_nparams(&m->types, binding->type);
-    binding->builtin =
-        th_engine_match(m->engine, th_view_str(import->name), &m->types, binding->type, &binding->user);
+    binding->builtin = th_engine_match(m->engine, th_view_str(import->name), &m->types, binding->type, &binding->user);
     if (binding->builtin) {
         binding->special = (binding->builtin->flags & TH_BUILTIN_STATEFUL) || denied(m, binding->builtin);
         return TH_OK;
@@ -165,8 +166,14 @@ static th_status fill_unit(th_unit *unit, th_error *err) {
     TH_TRY(map_types(unit));
     for (uint32_t i = 0; i < p->nfunctions; i++) {
         const th_function *f = &p->functions[i];
-        unit->fns[i] = (th_fn){.code = f->code, .constants = p->constants, .magics = unit->magics, .fns = unit->fns, .unit = unit, .info = f,
-                               .nregs = f->nregs, .type = unit->types[f->type]};
+        unit->fns[i] = (th_fn){.code = f->code,
+                               .constants = p->constants,
+                               .magics = unit->magics,
+                               .fns = unit->fns,
+                               .unit = unit,
+                               .info = f,
+                               .nregs = f->nregs,
+                               .type = unit->types[f->type]};
     }
     for (uint32_t i = 0; i < p->nimports; i++) TH_TRY(bind_import(unit, i, err));
     return TH_OK;
@@ -394,8 +401,10 @@ static void write_trace(const th_machine *m, th_buf *out) {
 }
 
 void th_machine_trace(const th_machine *m, th_buf *out) {
-    if (m->state == TH_RUN_SUSPENDED) write_trace(m, out);
-    else if (m->trace.len) th_buf_put(out, m->trace.data, m->trace.len);
+    if (m->state == TH_RUN_SUSPENDED)
+        write_trace(m, out);
+    else if (m->trace.len)
+        th_buf_put(out, m->trace.data, m->trace.len);
 }
 
 static bool catchable(th_status code) {
@@ -470,12 +479,14 @@ static bool push_builtin(th_machine *m) {
     if (missing) {
         (void)th_machine_trap(m, TH_E_DENIED, "%s needs the capability '%s', which is not granted",
                               binding->builtin->name,
-                              missing & TH_BUILTIN_FS ? "fs" : missing & TH_BUILTIN_NET ? "net" : "clock");
+                              missing & TH_BUILTIN_FS    ? "fs"
+                              : missing & TH_BUILTIN_NET ? "net"
+                                                         : "clock");
         return false;
     }
     m->fuel -= 8;
-    th_context context = {.fn = &exit_fn, .pc = th_exit_code, .binding = binding, .delta = TH_INSN_A(w),
-                          .kind = TH_CONTEXT_BUILTIN};
+    th_context context = {
+        .fn = &exit_fn, .pc = th_exit_code, .binding = binding, .delta = TH_INSN_A(w), .kind = TH_CONTEXT_BUILTIN};
     if (!push(m, &context, callee_delta(binding) + 2)) return false;
     m->context[-1].pc++;
     memset(m->base + 2 + binding->nargs, 0, (binding->builtin->nslots + 2) * sizeof *m->base);
@@ -498,8 +509,8 @@ th_step th_call_closure(th_machine *m, th_call *call, th_closure *closure, const
 }
 
 static bool push_closure(th_machine *m, uint32_t delta, th_closure *closure, const uint64_t *args, size_t nargs) {
-    th_context context = {.fn = closure->fn, .pc = closure->fn->code, .closure = closure, .delta = delta,
-                          .kind = TH_CONTEXT_CODE};
+    th_context context = {
+        .fn = closure->fn, .pc = closure->fn->code, .closure = closure, .delta = delta, .kind = TH_CONTEXT_CODE};
     size_t nregs = closure->fn->nregs < nargs + 2 ? nargs + 2 : closure->fn->nregs;
     if (!push(m, &context, nregs)) return false;
     if (nargs) memcpy(m->base + 2, args, nargs * sizeof *args);
@@ -524,8 +535,12 @@ static void pop(th_machine *m) {
 static th_exit step_builtin(th_machine *m) {
     const th_binding *binding = m->context->binding;
     uint64_t *window = m->base;
-    th_call call = {.args = window + 2, .result = window + 1, .slots = window + 2 + binding->nargs,
-                    .callback = window[callee_delta(binding) + 1], .state = m->context->state, .type = binding->type,
+    th_call call = {.args = window + 2,
+                    .result = window + 1,
+                    .slots = window + 2 + binding->nargs,
+                    .callback = window[callee_delta(binding) + 1],
+                    .state = m->context->state,
+                    .type = binding->type,
                     .user = binding->user};
     th_step step = binding->builtin->fn(m, &call);
     m->context->state = call.state;

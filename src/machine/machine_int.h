@@ -54,7 +54,7 @@ struct th_unit {
     th_program *program; /* shared */
     th_machine *machine;
     uint32_t index;
-    bool started; /* the start function ran or runs */
+    bool started;      /* the start function ran or runs */
     th_type_id *types; /* program's id -> machine's id */
     th_fn *fns;
     uint64_t *magics;
@@ -76,42 +76,54 @@ typedef enum th_context_kind {
 } th_context_kind;
 
 typedef struct th_context {
-    const th_fn *fn;         /* CODE */
-    const uint32_t *pc;      /* CODE: where to go on; all others: th_exit_code */
+    const th_fn *fn;    /* CODE */
+    const uint32_t *pc; /* CODE: where to go on; all others: th_exit_code */
     union {
         th_closure *closure;       /* CODE: the running closure; stale in a function without captures */
         const th_binding *binding; /* BUILTIN, HOST */
     };
-    uint32_t delta; /* this window starts so many registers above the one below */
+    uint32_t delta;      /* this window starts so many registers above the one below */
     uint32_t kind : 8;   /* th_context_kind */
     uint32_t state : 24; /* BUILTIN */
 } th_context;
 
-typedef struct th_named_value { char *name; size_t len; th_type_id type; uint64_t word; } th_named_value;
+typedef struct th_named_value {
+    char *name;
+    size_t len;
+    th_type_id type;
+    uint64_t word;
+} th_named_value;
 
-typedef struct th_held { th_type_id type; bool used; uint64_t word; } th_held;
+typedef struct th_held {
+    th_type_id type;
+    bool used;
+    uint64_t word;
+} th_held;
 
 /* An open string builder: the string at `str` is the last reference's and has room for `capacity` bytes. */
-typedef struct th_open_builder { th_str *str; size_t capacity; } th_open_builder;
+typedef struct th_open_builder {
+    th_str *str;
+    size_t capacity;
+} th_open_builder;
 #define TH_OPEN_BUILDERS 4
 
-typedef enum th_exit { /* why the interpreter came back */
-    TH_EXIT_RETURNED, /* into a context that is no CODE */
-    TH_EXIT_TRAP,     /* m->error is set */
-    TH_EXIT_BUILTIN,  /* a stateful builtin was pushed */
-    TH_EXIT_STOP,     /* suspended: m->stop tells why */
+typedef enum th_exit {                   /* why the interpreter came back */
+                       TH_EXIT_RETURNED, /* into a context that is no CODE */
+                       TH_EXIT_TRAP,     /* m->error is set */
+                       TH_EXIT_BUILTIN,  /* a stateful builtin was pushed */
+                       TH_EXIT_STOP,     /* suspended: m->stop tells why */
 } th_exit;
 
 struct th_machine {
     /* what the interpreter touches */
-    uint64_t *base; /* window of the top context, when outside the loop */
+    uint64_t *base;      /* window of the top context, when outside the loop */
     th_context *context; /* top */
-    int64_t fuel;   /* left of this slice */
+    int64_t fuel;        /* left of this slice */
     uint64_t *stack, *stack_end;
     th_context *contexts, *contexts_end;
     th_memory memory;
     th_exit exit;
-    uint32_t dict_hint; /* number of the entry that a dict was last read at */
+    uint32_t dict_hint;        /* number of the entry that a dict was last read at */
     uint64_t small_magic[128]; /* th_magic of 2 .. 127 */
     th_open_builder builders[TH_OPEN_BUILDERS];
     uint32_t next_builder;
@@ -164,7 +176,9 @@ struct th_machine {
 /* Division of x < 2^32 by a known d >= 2 as multiplications (Lemire, Kaser, Kurz, "Faster remainder by direct computation",
 ** 2019): with M = ceil(2^64 / d), x / d is the high half of M * x, and x % d the high half of (low half of M * x) * d. */
 static inline uint64_t th_magic(uint64_t d) { return UINT64_MAX / d + 1; }
-static inline uint64_t th_magic_div(uint64_t magic, uint64_t x) { return (uint64_t)(((unsigned __int128)magic * x) >> 64); }
+static inline uint64_t th_magic_div(uint64_t magic, uint64_t x) {
+    return (uint64_t)(((unsigned __int128)magic * x) >> 64);
+}
 static inline uint64_t th_magic_rem(uint64_t magic, uint64_t x, uint64_t d) {
     return (uint64_t)(((unsigned __int128)(magic * x) * d) >> 64);
 }
@@ -176,7 +190,8 @@ extern const uint32_t th_exit_code[1];
 th_exit th_interpret(th_machine *m);
 
 /* machine.c */
-uint64_t *th_stack_grow(th_machine *m, uint64_t *window, size_t needed); /* the window, moved; NULL: a trap is recorded */
+uint64_t *th_stack_grow(th_machine *m, uint64_t *window,
+                        size_t needed); /* the window, moved; NULL: a trap is recorded */
 bool th_contexts_grow(th_machine *m);
 th_status th_refill(th_machine *m); /* the slice is spent: TH_OK with a new one, or why to stop */
 void th_machine_record(th_machine *m, th_status code, const char *message);

@@ -17,8 +17,10 @@ static th_chunk *chunk_new(th_memory *memory, size_t room) {
     size_t bytes = offsetof(th_chunk, data) + room;
     if (bytes < TH_CHUNK_BYTES) bytes = TH_CHUNK_BYTES;
     th_chunk *chunk = bytes == TH_CHUNK_BYTES ? memory->spare : NULL;
-    if (chunk) memory->spare = NULL;
-    else chunk = th_mem_new(memory->mem, bytes);
+    if (chunk)
+        memory->spare = NULL;
+    else
+        chunk = th_mem_new(memory->mem, bytes);
     if (!chunk) return NULL;
     chunk->bytes = bytes;
     chunk->limit = chunk->data + (chunk_room(chunk) & ~(size_t)7);
@@ -246,8 +248,10 @@ bool th_memory_stored_slow(th_memory *memory, th_object *object, uint64_t slot) 
 static void leave(th_memory *memory) {
     bool globals = innermost(memory)->globals;
     memory->nregions--;
-    if (memory->nregions == 0) memory->nslots = 0;
-    else innermost(memory)->globals |= globals;
+    if (memory->nregions == 0)
+        memory->nslots = 0;
+    else
+        innermost(memory)->globals |= globals;
 }
 
 void th_memory_unwind(th_memory *memory, size_t context, size_t depth) {
@@ -270,17 +274,17 @@ typedef struct collector {
     th_region *region;
     range *ranges; /* sorted by address */
     size_t nranges;
-    th_chunk *chunks; /* prepared, by next */
+    th_chunk *chunks;     /* prepared, by next */
     th_chunk *to, *first; /* being filled; the first filled */
-    char *low, *high; /* free part of `to`: objects below, raw data above */
-    char *scan;       /* objects before it are done */
+    char *low, *high;     /* free part of `to`: objects below, raw data above */
+    char *scan;           /* objects before it are done */
     th_chunk *scan_chunk;
     size_t copied;
 } collector;
 
 static int compare_ranges(const void *a, const void *b) {
     const range *x = a, *y = b;
-    return (uintptr_t)x->from < (uintptr_t)y->from ? -1 : (uintptr_t)x->from > (uintptr_t)y->from;
+    return (uintptr_t)x->from<(uintptr_t)y->from ? -1 : (uintptr_t)x->from>(uintptr_t) y->from;
 }
 
 static const range *range_of(const collector *c, const void *pointer) {
@@ -288,8 +292,10 @@ static const range *range_of(const collector *c, const void *pointer) {
     size_t low = 0, high = c->nranges;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (p >= c->ranges[middle].to) low = middle + 1;
-        else high = middle;
+        if (p >= c->ranges[middle].to)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < c->nranges && p >= c->ranges[low].from ? &c->ranges[low] : NULL;
 }
@@ -308,8 +314,8 @@ static bool prepare(collector *c) {
     c->ranges = th_mem_new(memory->mem, count * sizeof *c->ranges);
     if (!c->ranges) return false;
     for (th_chunk *chunk = memory->chunk;; chunk = chunk->prev) {
-        c->ranges[c->nranges++] = (range){chunk == c->region->chunk ? c->region->next : chunk->data,
-                                          chunk->data + chunk_room(chunk), NULL};
+        c->ranges[c->nranges++] =
+            (range){chunk == c->region->chunk ? c->region->next : chunk->data, chunk->data + chunk_room(chunk), NULL};
         if (chunk == c->region->chunk) break;
     }
     for (th_chunk *chunk = memory->large; chunk != c->region->large; chunk = chunk->prev) {
@@ -431,8 +437,10 @@ static void move_object(collector *c, uint64_t *word) {
 static void move_word(collector *c, th_type_id type, uint64_t *word) {
     const th_type *t = th_types_get(&c->machine->types, type);
     if (!t->pointers) return;
-    if (t->cls == TH_CLASS_STRING) move_string(c, word);
-    else move_object(c, word);
+    if (t->cls == TH_CLASS_STRING)
+        move_string(c, word);
+    else
+        move_object(c, word);
 }
 
 static void scan_list_slots(collector *c, th_list *list, size_t from, size_t to) {
@@ -459,8 +467,8 @@ static void scan_dict_slots(collector *c, th_dict *dict, size_t from, size_t to)
 }
 
 static void scan_dict(collector *c, th_dict *dict) {
-    dict->entries = move_raw(c, dict->entries, dict->used * sizeof *dict->entries,
-                             dict->capacity * sizeof *dict->entries);
+    dict->entries =
+        move_raw(c, dict->entries, dict->used * sizeof *dict->entries, dict->capacity * sizeof *dict->entries);
     size_t index_bytes = dict->index ? ((size_t)dict->index_mask + 1) * sizeof *dict->index : 0;
     dict->index = move_raw(c, dict->index, index_bytes, index_bytes);
     scan_dict_slots(c, dict, 0, dict->used);
@@ -485,12 +493,16 @@ static void scan_slots(collector *c, th_object *object, size_t from, size_t to) 
     const th_type *type = th_types_get(&c->machine->types, object->type);
     switch (type->kind) {
     case TH_KIND_LIST:
-        if (to == SIZE_MAX) scan_list(c, (th_list *)(void *)object);
-        else scan_list_slots(c, (th_list *)(void *)object, from, to);
+        if (to == SIZE_MAX)
+            scan_list(c, (th_list *)(void *)object);
+        else
+            scan_list_slots(c, (th_list *)(void *)object, from, to);
         return;
     case TH_KIND_DICT:
-        if (to == SIZE_MAX) scan_dict(c, (th_dict *)(void *)object);
-        else scan_dict_slots(c, (th_dict *)(void *)object, from, to);
+        if (to == SIZE_MAX)
+            scan_dict(c, (th_dict *)(void *)object);
+        else
+            scan_dict_slots(c, (th_dict *)(void *)object, from, to);
         return;
     case TH_KIND_FUNCTION: scan_closure(c, (th_closure *)(void *)object); return;
     case TH_KIND_OPAQUE:
@@ -526,8 +538,10 @@ static void scan_remembered(collector *c) {
     for (size_t i = kept; i < memory->nslots; i++) {
         th_slot slot = memory->slots[i];
         if (range_of(c, slot.object)) continue; /* not older than the region: found on its own if it lives */
-        if (slot.slot == TH_SLOT_ALL) scan_slots(c, slot.object, 0, SIZE_MAX);
-        else scan_slots(c, slot.object, slot.slot, slot.slot + 1);
+        if (slot.slot == TH_SLOT_ALL)
+            scan_slots(c, slot.object, 0, SIZE_MAX);
+        else
+            scan_slots(c, slot.object, slot.slot, slot.slot + 1);
         memory->slots[kept++] = slot;
     }
     memory->nslots = kept;
@@ -551,8 +565,10 @@ static void sweep_natives(collector *c) {
     size_t kept = c->region->natives;
     for (size_t i = kept; i < memory->nnatives; i++) {
         th_native *native = memory->natives[i];
-        if (native->object.type == FORWARDED) memory->natives[kept++] = forwarding(native);
-        else release_native(native);
+        if (native->object.type == FORWARDED)
+            memory->natives[kept++] = forwarding(native);
+        else
+            release_native(native);
     }
     memory->nnatives = kept;
 }
@@ -562,8 +578,10 @@ static void sweep_larges(collector *c) {
     for (th_chunk *chunk = memory->large; chunk != c->region->large;) {
         th_chunk *prev = chunk->prev;
         if (!chunk->kept) {
-            if (chunk->next) chunk->next->prev = prev;
-            else memory->large = prev;
+            if (chunk->next)
+                chunk->next->prev = prev;
+            else
+                memory->large = prev;
             if (prev) prev->next = chunk->next;
             memory->large_bytes -= chunk->bytes;
             th_mem_free(memory->mem, chunk, chunk->bytes);
@@ -627,7 +645,8 @@ static bool evacuate(th_machine *m, uint64_t *registers, const uint8_t *roots, s
     th_builders_forget(m);
     for (size_t i = 0; i < nroots; i++) {
         uint8_t reg = roots[i];
-        if (classes[reg] == TH_CLASS_STRING) move_string(&c, &registers[reg]);
+        if (classes[reg] == TH_CLASS_STRING)
+            move_string(&c, &registers[reg]);
         else if (classes[reg] == TH_CLASS_PTR || classes[reg] == TH_CLASS_NODE || classes[reg] == TH_CLASS_TABLE)
             move_object(&c, &registers[reg]);
         scan_copies(&c);

@@ -19,14 +19,16 @@
 #include "base/base.h"
 #include "machine/object.h"
 
-#define TH_CHUNK_BYTES     ((size_t)512 << 10) /* of an ordinary chunk */
-#define TH_LARGE_BYTES     ((size_t)64 << 10)  /* from this size on a block has a chunk of its own */
 #ifdef TH_STRESS /* sanitized builds: collect all the time, give chunks back at once, overwrite what was released */
-#define TH_REGION_BYTES 64
+#define TH_CHUNK_BYTES  ((size_t)16 << 10)
+#define TH_LARGE_BYTES  ((size_t)4 << 10)
+#define TH_REGION_BYTES ((size_t)512)
 #else
-#define TH_REGION_BYTES 64
+#define TH_CHUNK_BYTES  ((size_t)512 << 10) /* of an ordinary chunk */
+#define TH_LARGE_BYTES  ((size_t)64 << 10)  /* from this size on a block has a chunk of its own */
+#define TH_REGION_BYTES ((size_t)256 << 10) /* allocated in a region before it is collected */
 #endif
-#define TH_MIN_BLOCK_BYTES 16                  /* room for a forwarding address */
+#define TH_MIN_BLOCK_BYTES 16 /* room for a forwarding address */
 
 typedef struct th_chunk {
     struct th_chunk *prev, *next;
@@ -46,25 +48,25 @@ typedef struct th_slot { /* a remembered slot of an older object */
 _Static_assert(offsetof(th_chunk, data) % 16 == 0, "data are 16-byte aligned");
 
 typedef struct th_region {
-    th_chunk *chunk; /* the current chunk at the mark, */
-    char *next;      /* its fill, */
-    th_chunk *large; /* the newest large chunk, */
+    th_chunk *chunk;                                 /* the current chunk at the mark, */
+    char *next;                                      /* its fill, */
+    th_chunk *large;                                 /* the newest large chunk, */
     size_t natives, slots, small_bytes, large_bytes; /* and the counts there */
-    size_t threshold;  /* collect when more than this was allocated since the mark or the last collection */
-    char *check;       /* memory->next when that was last looked at, */
-    size_t budget;     /* what may be allocated from there on, */
+    size_t threshold;   /* collect when more than this was allocated since the mark or the last collection */
+    char *check;        /* memory->next when that was last looked at, */
+    size_t budget;      /* what may be allocated from there on, */
     size_t check_large; /* and large_bytes then */
-    size_t context;    /* index of the context that entered it */
-    bool globals;      /* a pointer was stored in a global since */
+    size_t context;     /* index of the context that entered it */
+    bool globals;       /* a pointer was stored in a global since */
 } th_region;
 
 typedef struct th_memory {
-    char *next, *end;      /* the free part of the current chunk */
-    th_chunk *chunk;       /* the current chunk; older ones by prev */
-    th_chunk *large;       /* newest large chunk; older ones by prev */
-    th_chunk *spare;       /* one ordinary chunk kept for reuse */
+    char *next, *end; /* the free part of the current chunk */
+    th_chunk *chunk;  /* the current chunk; older ones by prev */
+    th_chunk *large;  /* newest large chunk; older ones by prev */
+    th_chunk *spare;  /* one ordinary chunk kept for reuse */
     th_mem *mem;
-    size_t closed_bytes;   /* used in chunks before the current one */
+    size_t closed_bytes; /* used in chunks before the current one */
     size_t large_bytes;
     th_region *regions;
     size_t nregions, regions_capacity;

@@ -38,8 +38,8 @@ typedef struct th_regex_meter {
 th_status th_regex_new(th_mem *mem, th_view pattern, uint32_t flags, th_regex **out, th_error *err) TH_CHECKED;
 void th_regex_free(th_regex *regex); /* NULL is allowed */
 
-size_t th_regex_group_count(const th_regex *regex);                 /* capturing groups, the whole match not counted */
-th_view th_regex_group_name(const th_regex *regex, size_t group);   /* 1 .. count; empty: it has none */
+size_t th_regex_group_count(const th_regex *regex);               /* capturing groups, the whole match not counted */
+th_view th_regex_group_name(const th_regex *regex, size_t group); /* 1 .. count; empty: it has none */
 
 #define TH_REGEX_UNSET SIZE_MAX /* offsets of a group that took no part */
 /* Searches text at or after byte `from` (a code point's start; what stands before is seen by ^ and \b). Fills `nspans` pairs of byte offsets: the

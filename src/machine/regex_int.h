@@ -18,7 +18,12 @@ typedef enum th_rx_op {
 } th_rx_op;
 
 typedef enum th_rx_place {
-    TH_RX_TEXT_START, TH_RX_TEXT_END, TH_RX_LINE_START, TH_RX_LINE_END, TH_RX_WORD_EDGE, TH_RX_NO_WORD_EDGE,
+    TH_RX_TEXT_START,
+    TH_RX_TEXT_END,
+    TH_RX_LINE_START,
+    TH_RX_LINE_END,
+    TH_RX_WORD_EDGE,
+    TH_RX_NO_WORD_EDGE,
 } th_rx_place;
 
 typedef struct th_rx_inst {
@@ -26,7 +31,9 @@ typedef struct th_rx_inst {
     uint32_t out, arg;
 } th_rx_inst;
 
-typedef struct th_rx_set { uint64_t bits[4]; } th_rx_set;
+typedef struct th_rx_set {
+    uint64_t bits[4];
+} th_rx_set;
 static inline bool th_rx_in(const th_rx_set *set, uint8_t byte) { return set->bits[byte >> 6] >> (byte & 63) & 1; }
 
 typedef struct th_rx_program {
@@ -72,9 +79,9 @@ struct th_regex {
     th_rx_program forward, backward;
     size_t ngroups; /* the whole match included */
     th_view *names;
-    bool anchored;  /* begins with \A */
-    bool literal;   /* the prefix is all there is */
-    char *prefix;   /* every match begins with these bytes */
+    bool anchored; /* begins with \A */
+    bool literal;  /* the prefix is all there is */
+    char *prefix;  /* every match begins with these bytes */
     size_t prefix_len;
     uint8_t classes[256]; /* bytes that no instruction tells apart are one class */
     size_t nclasses;

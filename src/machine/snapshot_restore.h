@@ -51,7 +51,8 @@ th_status th_restore_no_memory(th_restorer *r);
 void *th_restore_array(th_restorer *r, size_t count, size_t bytes); /* zeroed; NULL: no memory */
 /* The type of a slot of a record that was checked; of a variant once its words[0] was. */
 th_type_id th_restore_slot_type(const th_restorer *r, th_type_id type, const uint64_t *words, size_t slot);
-const th_native_class *th_restore_class(const th_restorer *r, const theta_values_Object *object); /* NULL: not registered */
+const th_native_class *th_restore_class(const th_restorer *r,
+                                        const theta_values_Object *object); /* NULL: not registered */
 /* How many registers of a CODE context are its own: from the window above it on they are that one's. */
 uint32_t th_restore_nregs(const th_restorer *r, uint32_t context);
 

@@ -820,10 +820,10 @@ static th_status read_operands(verifier *v, const insn *in) {
 
 static void rule_simple(verifier *v, const insn *in) {
     static const uint8_t types[] = {
-        [TH_OPERAND_W_I8] = TH_TYPE_I8,       [TH_OPERAND_W_I16] = TH_TYPE_I16,    [TH_OPERAND_W_I32] = TH_TYPE_I32,
-        [TH_OPERAND_W_I64] = TH_TYPE_I64,     [TH_OPERAND_W_F32] = TH_TYPE_F32,    [TH_OPERAND_W_F64] = TH_TYPE_F64,
-        [TH_OPERAND_W_BOOL] = TH_TYPE_BOOL,   [TH_OPERAND_W_STR] = TH_TYPE_STRING, [TH_OPERAND_RW_I64] = TH_TYPE_I64,
-        [TH_OPERAND_RW_F64] = TH_TYPE_F64,    [TH_OPERAND_RW_STR] = TH_TYPE_STRING,
+        [TH_OPERAND_W_I8] = TH_TYPE_I8,     [TH_OPERAND_W_I16] = TH_TYPE_I16,     [TH_OPERAND_W_I32] = TH_TYPE_I32,
+        [TH_OPERAND_W_I64] = TH_TYPE_I64,   [TH_OPERAND_W_F32] = TH_TYPE_F32,     [TH_OPERAND_W_F64] = TH_TYPE_F64,
+        [TH_OPERAND_W_BOOL] = TH_TYPE_BOOL, [TH_OPERAND_W_STR] = TH_TYPE_STRING,  [TH_OPERAND_RW_I64] = TH_TYPE_I64,
+        [TH_OPERAND_RW_F64] = TH_TYPE_F64,  [TH_OPERAND_RW_STR] = TH_TYPE_STRING,
     };
     uint8_t operand = in->info->operand[0];
     if (operand < sizeof types && types[operand] != 0) write_reg(v, in->a, types[operand]);

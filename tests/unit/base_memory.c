@@ -147,6 +147,23 @@ static void mem_grow_doubles_then_takes_what_is_left(void **state) {
     assert_int_equal(mem.used_bytes, 0);
 }
 
+static void mem_grow_near_the_limit_copies_seldom(void **state) {
+    (void)state;
+    th_mem mem;
+    th_mem_init(&mem, NULL, NULL, NULL, 1000003);
+    void *array = NULL;
+    size_t capacity = 0, growths = 0, items = 0;
+    for (;; items++) {
+        size_t before = capacity;
+        if (th_mem_grow(&mem, &array, &capacity, items + 1, 8) != TH_OK) break;
+        growths += capacity != before;
+    }
+    assert_int_equal(items, 1000003 / 8); /* all there is was given out, */
+    assert_true(growths < 60);            /* and not one by one */
+    th_mem_free(&mem, array, capacity * 8);
+    assert_int_equal(mem.used_bytes, 0);
+}
+
 static void arena_blocks_are_aligned_and_apart(void **state) {
     (void)state;
     th_mem mem;
@@ -333,6 +350,7 @@ int main(void) {
         cmocka_unit_test(mem_child_charges_parent_and_refusal_charges_neither),
         cmocka_unit_test(mem_allocator_failure_is_not_a_refusal),
         cmocka_unit_test(mem_grow_doubles_then_takes_what_is_left),
+        cmocka_unit_test(mem_grow_near_the_limit_copies_seldom),
         cmocka_unit_test(arena_blocks_are_aligned_and_apart),
         cmocka_unit_test(arena_wastes_little_of_many_small_blocks),
         cmocka_unit_test(arena_uses_a_budget_to_its_end),

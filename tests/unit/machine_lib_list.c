@@ -127,6 +127,8 @@ static void searching_finds_equal_elements(void **state) {
         {"List.min", "Function<List<i64>, i64?>", {"[3, -1, 2]"}, "-1"},
         {"List.max", "Function<List<String>, String?>", {"[\"a\", \"c\", \"b\"]"}, "'c'"},
         {"List.max", "Function<List<f64>, f64?>", {"[]"}, "null"},
+        {"List.max", "Function<List<i64?>, i64?>", {"[null, 4]"}, "4"},
+        {"List.get", "Function<List<i64?>, i64, i64?>", {"[7, null]", "1"}, "null"},
         {"List.sum", "Function<List<i64>, i64>", {"[9223372036854775807, 1]"}, "-9223372036854775808"},
         {"List.sum", "Function<List<f64>, f64>", {"[1.5, 2.5]"}, "4.0"},
         {"List.mean", "Function<List<i64>, f64?>", {"[1, 2]"}, "1.5"},

@@ -15,7 +15,9 @@
 #include "../support/random_program.c"
 #include "machine/machine.h"
 
-typedef struct faulty { size_t requests, fail_at, held; } faulty;
+typedef struct faulty {
+    size_t requests, fail_at, held;
+} faulty;
 
 static void *faulty_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
     faulty *f = user;
@@ -24,7 +26,8 @@ static void *faulty_alloc(void *user, void *block, size_t old_bytes, size_t new_
         free(block);
         return NULL;
     }
-    if (++f->requests >= f->fail_at && f->fail_at) return NULL; /* and all after it: a growth may be tried again with less */
+    if (++f->requests >= f->fail_at && f->fail_at)
+        return NULL; /* and all after it: a growth may be tried again with less */
     void *moved = realloc(block, new_bytes);
     if (moved) f->held += new_bytes - (block ? old_bytes : 0);
     return moved;
@@ -98,7 +101,12 @@ static const char deep[] = "export main = main\n"
 
 /* ---- Random programs ---------------------------------------------------------------------------------------- */
 
-typedef struct outcome { th_run_state state; th_status code; uint64_t result; int64_t fuel; } outcome;
+typedef struct outcome {
+    th_run_state state;
+    th_status code;
+    uint64_t result;
+    int64_t fuel;
+} outcome;
 
 static outcome run_random(const uint8_t *bytes, size_t len, int64_t fuel, int64_t step) {
     world w = {0};
@@ -227,7 +235,8 @@ static void every_refused_allocation_is_an_error_fault(void **state) {
             close_world(&w);
             assert_true(fail_at < 100000);
         }
-        if (fail_at <= 10) fail_msg("seed %llu: no refusal was seen after request %zu", (unsigned long long)seed, fail_at);
+        if (fail_at <= 10)
+            fail_msg("seed %llu: no refusal was seen after request %zu", (unsigned long long)seed, fail_at);
         th_mem_free(host_mem(), bytes, len);
     }
 }

@@ -23,7 +23,8 @@ static int setup(void **state) {
     (void)state;
     th_error err;
     th_mem_init(&mem, NULL, NULL, NULL, 0);
-    if (th_engine_new(&mem, &engine) || th_engine_add_standard(engine, &err) || th_flow_register(engine, &err)) return 1;
+    if (th_engine_new(&mem, &engine) || th_engine_add_standard(engine, &err) || th_flow_register(engine, &err))
+        return 1;
     th_buf_init(&tree, &mem);
     th_buf_init(&errors, &mem);
     return 0;
@@ -41,14 +42,26 @@ static int teardown(void **state) {
 static th_status file_schema(void *user, const char *path, const th_csv_options *csv, th_schema **out, th_error *err) {
     (void)user;
     if (!csv || strcmp(path, "rides.csv") != 0) return th_fail(err, TH_E_NOT_FOUND, "no file '%s'", path);
-    static const th_field fields[] = {{"city", TH_COLUMN_STRING, true}, {"fare", TH_COLUMN_F64, true}, {"day", TH_COLUMN_DATE, true}};
+    static const th_field fields[] = {
+        {"city", TH_COLUMN_STRING, true}, {"fare", TH_COLUMN_F64, true}, {"day", TH_COLUMN_DATE, true}};
     return th_schema_new(&mem, fields, 3, out);
 }
 
 static bool outer_type(void *user, th_view name, th_view *type) {
     (void)user;
-    *type = th_view_of(th_view_is(name, "kept_list") ? "List<i64>" : "Function<i64, i64>");
-    return th_view_is(name, "kept_list") || th_view_is(name, "kept_function");
+    static const struct {
+        const char *name, *type;
+    } kept[] = {
+        {"kept_list", "List<i64>"},
+        {"kept_function", "Function<i64, i64>"},
+        {"kept_table", "Table<{city: String, fare amount: f64?}>"},
+    };
+    for (size_t i = 0; i < TH_COUNT(kept); i++) {
+        if (!th_view_is(name, kept[i].name)) continue;
+        *type = th_view_of(kept[i].type);
+        return true;
+    }
+    return false;
 }
 
 /* Checks a text: the tree goes to `tree`, a line "line:column status: message [hint]" per error and note to `errors`. */
@@ -62,7 +75,10 @@ static void check(const char *text, th_theta_mode mode) {
     th_buf_text(&errors, "");
     th_source source = {"test", text, strlen(text)};
     th_ast *ast = NULL;
-    th_theta_options options = {.size = sizeof options, .mode = mode, .engine = engine, .file_schema = file_schema,
+    th_theta_options options = {.size = sizeof options,
+                                .mode = mode,
+                                .engine = engine,
+                                .file_schema = file_schema,
                                 .outer_type = mode == TH_THETA_INPUT ? outer_type : NULL};
     assert_int_equal(th_theta_parse(&arena, &source, &diags, NULL, &ast), TH_OK);
     checker *c = th_arena_zeroed(&arena, sizeof *c);
@@ -81,8 +97,8 @@ static void check(const char *text, th_theta_mode mode) {
         const th_diag *d = &diags.items[i];
         static const char *const severities[] = {"", "warning ", "note "};
         th_buf_printf(&errors, "%u:%u %s%s%s%s%s%s\n", d->span.line, d->span.column, severities[d->severity],
-                      d->severity == TH_ERROR ? th_status_text(d->code) : "", d->severity == TH_ERROR ? ": " : "", d->message,
-                      d->hint ? " | " : "", d->hint ? d->hint : "");
+                      d->severity == TH_ERROR ? th_status_text(d->code) : "", d->severity == TH_ERROR ? ": " : "",
+                      d->message, d->hint ? " | " : "", d->hint ? d->hint : "");
     }
     th_builder_free(c->builder);
     th_diags_clear(&diags);
@@ -130,8 +146,10 @@ static void a_c_function_and_a_bound_one_are_both_exported_with_their_mangled_na
 
 static void number_is_decided_from_the_value(void **state) {
     (void)state;
-    assert_body("capsule A { main<Function<void>> = () -> { a<Number> = 1; b<Number> = 1.5; c = a + 2; d = b + 2.0 } }", "A.main",
-                "  (block\n    (let a%0 1)\n    (let b%1 1.5)\n    (let c%2 (add:i64 a%0 2))\n    (let d%3 (add:f64 b%1 2.0)))\n");
+    assert_body("capsule A { main<Function<void>> = () -> { a<Number> = 1; b<Number> = 1.5; c = a + 2; d = b + 2.0 } }",
+                "A.main",
+                "  (block\n    (let a%0 1)\n    (let b%1 1.5)\n    (let c%2 (add:i64 a%0 2))\n    (let d%3 (add:f64 "
+                "b%1 2.0)))\n");
 }
 
 static void a_whole_literal_takes_the_declared_type(void **state) {
@@ -165,8 +183,9 @@ static void a_template_has_one_instance_per_types(void **state) {
 
 static void a_pipeline_passes_the_value_first(void **state) {
     (void)state;
-    assert_body("capsule A { g<Function<i64, i64, i64>> = (a<i64>, b<i64>) -> a - b  main<Function<i64>> = () -> 5 => g(2) }",
-                "A.main", "  (call:i64 A.g 5 2)\n");
+    assert_body(
+        "capsule A { g<Function<i64, i64, i64>> = (a<i64>, b<i64>) -> a - b  main<Function<i64>> = () -> 5 => g(2) }",
+        "A.main", "  (call:i64 A.g 5 2)\n");
 }
 
 static void a_null_test_narrows(void **state) {
@@ -183,8 +202,9 @@ static void a_dict_lookup_with_a_simple_default_is_one_node(void **state) {
 
 static void a_match_over_an_enum_is_a_switch(void **state) {
     (void)state;
-    assert_body("capsule A { enum E { :A :B :C }  f<Function<E, i64>> = (e<E>) -> match e { E.B -> 1, E.A -> 2, E.C -> 3 } }", "A.f",
-                "  (block\n    (let %1 e%0)\n    (switch:i64\n      %1\n      2\n      1\n      3))\n");
+    assert_body(
+        "capsule A { enum E { :A :B :C }  f<Function<E, i64>> = (e<E>) -> match e { E.B -> 1, E.A -> 2, E.C -> 3 } }",
+        "A.f", "  (block\n    (let %1 e%0)\n    (switch:i64\n      %1\n      2\n      1\n      3))\n");
 }
 
 static void a_plain_value_becomes_a_variadic(void **state) {
@@ -195,7 +215,8 @@ static void a_plain_value_becomes_a_variadic(void **state) {
 
 static void capsule_values_are_set_in_the_order_of_need(void **state) {
     (void)state;
-    check("capsule A { z<List<i64>> = [y[0]]  y<List<i64>> = base()  base<Function<List<i64>>> = () -> k  k = [3] }", TH_THETA_FILE);
+    check("capsule A { z<List<i64>> = [y[0]]  y<List<i64>> = base()  base<Function<List<i64>>> = () -> k  k = [3] }",
+          TH_THETA_FILE);
     assert_string_equal(errors.data, "");
     const char *k = strstr(tree.data, "(global-set A.k"), *y = strstr(tree.data, "(global-set A.y");
     assert_non_null(k);
@@ -211,7 +232,8 @@ static void a_literal_capsule_value_stands_where_it_is_used(void **state) {
 
 static void finally_stands_once_and_every_way_out_goes_by_it(void **state) {
     (void)state;
-    check("capsule A { i64 f(i64 n) { while (true) { try { if (n > 0) { return 1 } break } finally { print(n) } } return 2 } }",
+    check("capsule A { i64 f(i64 n) { while (true) { try { if (n > 0) { return 1 } break } finally { print(n) } } "
+          "return 2 } }",
           TH_THETA_FILE);
     assert_string_equal(errors.data, "");
     const char *first = strstr(tree.data, "Core.print");
@@ -229,18 +251,20 @@ static void only_what_is_used_of_the_prelude_is_in_the_program(void **state) {
 
 static void a_builtin_as_a_value_is_wrapped(void **state) {
     (void)state;
-    assert_tree("capsule A { f<Function<Function<String, String>>> = () -> String.upper }",
-                "function A.f -> Function<String, String> export f f0\n  (closure:Function<String, String> String.upper)\n"
-                "function String.upper it%0:String -> String\n  (builtin:String String.upper it%0)\n");
+    assert_tree(
+        "capsule A { f<Function<Function<String, String>>> = () -> String.upper }",
+        "function A.f -> Function<String, String> export f f0\n  (closure:Function<String, String> String.upper)\n"
+        "function String.upper it%0:String -> String\n  (builtin:String String.upper it%0)\n");
 }
 
 /* ---- Input -------------------------------------------------------------------------------------------------- */
 
 static void bare_statements_become_main_and_functions_its_members(void **state) {
     (void)state;
-    assert_input("twice = (v<i64>) -> v * 2\nx = twice(4)\nx + 1",
-                 "function main -> i64 export main main0\n  (block\n    (let x%0 (call:i64 twice 4))\n    (add:i64 x%0 1))\n"
-                 "function twice v%0:i64 -> i64\n  (mul:i64 v%0 2)\n");
+    assert_input(
+        "twice = (v<i64>) -> v * 2\nx = twice(4)\nx + 1",
+        "function main -> i64 export main main0\n  (block\n    (let x%0 (call:i64 twice 4))\n    (add:i64 x%0 1))\n"
+        "function twice v%0:i64 -> i64\n  (mul:i64 v%0 2)\n");
 }
 
 static void values_of_the_session_are_read_by_name(void **state) {
@@ -250,21 +274,27 @@ static void values_of_the_session_are_read_by_name(void **state) {
     assert_input("kept_function(1)",
                  "function main -> i64 export main main0\n"
                  "  (call-closure:i64 (builtin:Function<i64, i64> Session.get 'kept_function') 1)\n");
+    check("kept_table => where(col('fare amount') > 1.0) => drop(city)", TH_THETA_INPUT);
+    assert_string_equal(errors.data, "");
+    assert_non_null(strstr(tree.data, "-> Table<{fare amount: f64?}>"));
 }
 
 /* ---- Tables ------------------------------------------------------------------------------------------------- */
 
 static void the_row_type_follows_the_verbs(void **state) {
     (void)state;
-    check("t = Csv.read('rides.csv') => derive(twice: fare * 2.0) => drop(day) => group(city) => aggregate(n: count(), most: max(twice))"
-          "\nt", TH_THETA_INPUT);
+    check("t = Csv.read('rides.csv') => derive(twice: fare * 2.0) => drop(day) => group(city) => aggregate(n: count(), "
+          "most: max(twice))"
+          "\nt",
+          TH_THETA_INPUT);
     assert_string_equal(errors.data, "");
     assert_non_null(strstr(tree.data, "-> Table<{city: String?, n: i64, most: f64?}>"));
 }
 
 static void a_variable_in_a_verb_is_a_parameter_and_a_column_goes_before_it(void **state) {
     (void)state;
-    check("fare = 1\nleast = String.length('abc')\nCsv.read('rides.csv') => where(f64(least) < fare) => column(city)", TH_THETA_INPUT);
+    check("fare = 1\nleast = String.length('abc')\nCsv.read('rides.csv') => where(f64(least) < fare) => column(city)",
+          TH_THETA_INPUT);
     assert_string_equal(errors.data, "");
     assert_non_null(strstr(tree.data, "(convert:f64 least"));
     assert_non_null(strstr(tree.data, "(builtin:List<String?> Table.column"));
@@ -286,7 +316,8 @@ static void wrong_verbs_are_told(void **state) {
                   "i<Function<Table<R>, Table>> = t<Table<R>> -> t => take('x') }",
                   "2:62 reference error: the table has no column `c` | it has a, b\n"
                   "3:65 type error: this has no aggregate in it, such as count(), sum(x), mean(x), min(x), max(x)\n"
-                  "4:64 type error: the left key is i64, the right one String | convert one of them, e.g. `on: String(left) == right`\n"
+                  "4:64 type error: the left key is i64, the right one String | convert one of them, e.g. `on: "
+                  "String(left) == right`\n"
                   "5:57 type error: expected i64, found String | convert it: `i64(...)` reads a number from a text\n");
 }
 
@@ -300,31 +331,36 @@ static void one_cause_is_told_once(void **state) {
 
 static void a_second_definition_names_the_line_of_the_first(void **state) {
     (void)state;
-    assert_errors("capsule A { main<Function<void>> = () -> {\n x = 1\n x = 2\n} }",
-                  "3:2 illegal reassignment: `x` is defined already, in line 2\n2:2 note the first definition of `x`\n");
+    assert_errors(
+        "capsule A { main<Function<void>> = () -> {\n x = 1\n x = 2\n} }",
+        "3:2 illegal reassignment: `x` is defined already, in line 2\n2:2 note the first definition of `x`\n");
 }
 
 static void an_assignment_to_a_parameter_of_a_lambda_is_refused(void **state) {
     (void)state;
-    assert_errors("capsule A { f = (x<i64>) -> { x += 1 } }",
-                  "1:31 illegal reassignment: `x` cannot be given another value: it is bound in line 1 | a variable is declared "
-                  "with its type in front: `i64 x = ...`\n1:18 note the first definition of `x`\n");
+    assert_errors(
+        "capsule A { f = (x<i64>) -> { x += 1 } }",
+        "1:31 illegal reassignment: `x` cannot be given another value: it is bound in line 1 | a variable is declared "
+        "with its type in front: `i64 x = ...`\n1:18 note the first definition of `x`\n");
 }
 
 static void a_change_through_a_parameter_is_followed_to_the_binding(void **state) {
     (void)state;
-    assert_errors("capsule A { void g(List<i64> a) { push(a, 1) }\nvoid h(List<i64> b) { g(b) }\n"
-                  "main<Function<void>> = () -> { xs = [1]\nh(xs) } }",
-                  "4:3 illegal reassignment: `h` changes its parameter `b` in place, but `xs` is a binding | declare it as a "
-                  "variable, `List<i64> xs = ...`, or change a `copy(xs)`\n");
-    assert_tree("capsule A { i64 sum(List<i64> a) { len(a) } main<Function<i64>> = () -> { xs = [1]\nsum(xs) } }", tree.data);
+    assert_errors(
+        "capsule A { void g(List<i64> a) { push(a, 1) }\nvoid h(List<i64> b) { g(b) }\n"
+        "main<Function<void>> = () -> { xs = [1]\nh(xs) } }",
+        "4:3 illegal reassignment: `h` changes its parameter `b` in place, but `xs` is a binding | declare it as a "
+        "variable, `List<i64> xs = ...`, or change a `copy(xs)`\n");
+    assert_tree("capsule A { i64 sum(List<i64> a) { len(a) } main<Function<i64>> = () -> { xs = [1]\nsum(xs) } }",
+                tree.data);
 }
 
 static void an_error_in_a_template_names_the_use(void **state) {
     (void)state;
-    assert_errors("capsule A { add = (a<Number>, b<Number>) -> a + b\nx = add(1, 2.5) }",
-                  "1:45 type error: `+` needs the same type on both sides, found i64 and f64 | convert one of them: `f64(a)`\n"
-                  "2:5 note `add` is checked for (i64, f64) because of this\n");
+    assert_errors(
+        "capsule A { add = (a<Number>, b<Number>) -> a + b\nx = add(1, 2.5) }",
+        "1:45 type error: `+` needs the same type on both sides, found i64 and f64 | convert one of them: `f64(a)`\n"
+        "2:5 note `add` is checked for (i64, f64) because of this\n");
 }
 
 static void an_error_inside_the_prelude_is_told_at_the_use(void **state) {
@@ -342,14 +378,16 @@ static void a_wrong_number_of_arguments_shows_the_signature(void **state) {
 
 static void no_overload_fits_shows_them_all(void **state) {
     (void)state;
-    assert_errors("capsule A { f<Function<i64, i64>> = (n<i64>) -> n\nf<Function<bool, i64>> = (b<bool>) -> 1\nx = f('s') }",
-                  "3:5 type error: no `f` takes (String) | there is f(b: bool) -> i64; f(n: i64) -> i64\n");
+    assert_errors(
+        "capsule A { f<Function<i64, i64>> = (n<i64>) -> n\nf<Function<bool, i64>> = (b<bool>) -> 1\nx = f('s') }",
+        "3:5 type error: no `f` takes (String) | there is f(b: bool) -> i64; f(n: i64) -> i64\n");
 }
 
 static void a_variable_without_a_value_on_one_path_is_told(void **state) {
     (void)state;
-    assert_errors("capsule A { i64 f(bool b) {\n i64 n\n if (b) { n = 1 }\n n } }",
-                  "4:2 reference error: `n` may not have been given a value here\n2:2 note it is declared without one\n");
+    assert_errors(
+        "capsule A { i64 f(bool b) {\n i64 n\n if (b) { n = 1 }\n n } }",
+        "4:2 reference error: `n` may not have been given a value here\n2:2 note it is declared without one\n");
     check("capsule A { i64 f(bool b) {\n i64 n\n if (b) { n = 1 } else { return 0 }\n n } }", TH_THETA_FILE);
     assert_string_equal(errors.data, "");
 }
@@ -421,11 +459,14 @@ static void every_refused_allocation_is_a_status_fault(void **state) {
         th_theta_options options = {.size = sizeof options, .engine = engine};
         uint8_t *bytes = NULL;
         size_t len = 0;
-        th_status status = th_theta_compile(&limited, &arena, "test", text, sizeof text - 1, &options, &diags, &bytes, &len);
+        th_status status =
+            th_theta_compile(&limited, &arena, "test", text, sizeof text - 1, &options, &diags, &bytes, &len);
         done = status == TH_OK;
         if (!done) assert_int_equal(status, TH_E_NOMEM);
-        if (done) th_mem_free(&limited, bytes, len);
-        else assert_null(bytes);
+        if (done)
+            th_mem_free(&limited, bytes, len);
+        else
+            assert_null(bytes);
         th_diags_clear(&diags);
         th_arena_clear(&arena);
         assert_int_equal(limited.used_bytes, 0);
@@ -453,7 +494,8 @@ static void the_library_document_has_builtins_and_prelude(void **state) {
     (void)state;
     tree.len = 0;
     assert_int_equal(th_theta_library_markdown(engine, &tree), TH_OK);
-    assert_non_null(strstr(tree.data, "- `List.map(xs: List<T>, f: Function<T, U>) -> List<U>` - A list of what `f` makes"));
+    assert_non_null(
+        strstr(tree.data, "- `List.map(xs: List<T>, f: Function<T, U>) -> List<U>` - A list of what `f` makes"));
     assert_non_null(strstr(tree.data, "- `String.upper(text: String) -> String`"));
 }
 

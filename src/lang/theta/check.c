@@ -190,8 +190,10 @@ void tc_sort_messages(checker *c, size_t first) {
     group *groups = tc_new(c, n * sizeof *groups), *scratch = tc_new(c, n * sizeof *scratch);
     th_diag *sorted = tc_new(c, n * sizeof *sorted), *items = c->diags->items + first;
     for (size_t i = 0; i < n; i++) {
-        if (items[i].severity == TH_NOTE && ngroups) groups[ngroups - 1].count++;
-        else groups[ngroups++] = (group){i, 1, file_number(c, items[i].source), items[i].span};
+        if (items[i].severity == TH_NOTE && ngroups)
+            groups[ngroups - 1].count++;
+        else
+            groups[ngroups++] = (group){i, 1, file_number(c, items[i].source), items[i].span};
     }
     merge_sort(groups, scratch, ngroups);
     for (size_t g = 0, k = 0; g < ngroups; g++)

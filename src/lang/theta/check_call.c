@@ -28,7 +28,8 @@ static bool names_function(checker *c, const th_ast *a) {
     if (a->kind == TH_AST_NAME && !tc_lookup(c, a->text))
         return tc_intrinsic(a->text) != NULL || tc_builtin_funcs(c, th_view_of(tc_printf(c, "Core.%.*s", V(a->text))));
     ref r = tc_resolve_ref(c, a);
-    return r.kind == REF_SYM && (r.sym->kind == SYM_FUNCS || (r.sym->kind == SYM_LOCAL && r.sym->var && r.sym->var->known));
+    return r.kind == REF_SYM &&
+           (r.sym->kind == SYM_FUNCS || (r.sym->kind == SYM_LOCAL && r.sym->var && r.sym->var->known));
 }
 
 /* Which round an argument is for: 0 it has a type, 1 it adapts to one, 2 a function. */
@@ -232,8 +233,8 @@ static th_tir *apply(checker *c, const th_ast *ast, func *f, arg *args, uint32_t
             if (nodes[i]->type != T_BAD) continue;
             bad = true;
             if (slots[i] && i < f->nparams && f->params[i].ast && tc_mismatched(c, told, slots[i]->ast))
-                tc_note(c, f->file, f->params[i].ast, "the parameter `%.*s` of `%.*s` is %s", V(f->params[i].name), V(f->name),
-                        tc_text(c, expected));
+                tc_note(c, f->file, f->params[i].ast, "the parameter `%.*s` of `%.*s` is %s", V(f->params[i].name),
+                        V(f->name), tc_text(c, expected));
         }
     }
     if (bad) return tc_bad(c, ast);
@@ -267,8 +268,8 @@ static int distance(checker *c, func *f, arg *args, uint32_t nargs) {
             uint8_t kind = c->types[want].kind;
             const th_ast *a = slots[i]->ast;
             uint32_t params = a->kind == TH_AST_LAMBDA && tc_kid(a, 0) ? a->kids[0]->nkids : 0;
-            fits = kind == K_HOLE || (kind == TH_KIND_FUNCTION &&
-                                      (a->kind != TH_AST_LAMBDA || c->types[want].nargs - 1 == params));
+            fits = kind == K_HOLE ||
+                   (kind == TH_KIND_FUNCTION && (a->kind != TH_AST_LAMBDA || c->types[want].nargs - 1 == params));
             cost += kind == K_HOLE ? 3 : 0;
             continue;
         }
@@ -282,7 +283,8 @@ static th_tir *none_fits(checker *c, const th_ast *ast, func *funcs, arg *args, 
     const char *given = "";
     for (uint32_t i = 0; i < nargs; i++) {
         if (args[i].node && args[i].node->type == T_BAD) return tc_bad(c, ast);
-        given = tc_printf(c, "%s%s%s", given, i ? ", " : "", args[i].node ? tc_text(c, args[i].node->type) : "Function");
+        given =
+            tc_printf(c, "%s%s%s", given, i ? ", " : "", args[i].node ? tc_text(c, args[i].node->type) : "Function");
     }
     if (!tc_error(c, arity ? TH_E_TYPE : TH_E_REFERENCE, ast, "no `%.*s` takes (%s)", V(funcs->name), given))
         return tc_bad(c, ast);
@@ -344,7 +346,8 @@ th_tir *tc_call_value(checker *c, const th_ast *ast, th_tir *callee, arg *args, 
         bad = true;
     }
     if (n != nargs) {
-        if (tc_error(c, TH_E_REFERENCE, ast, "this function takes %u argument%s, found %u", n, n == 1 ? "" : "s", nargs))
+        if (tc_error(c, TH_E_REFERENCE, ast, "this function takes %u argument%s, found %u", n, n == 1 ? "" : "s",
+                     nargs))
             tc_hint(c, "it is a %s", tc_text(c, t));
         return check_all(c, ast, args, nargs);
     }
@@ -395,7 +398,8 @@ static th_tir *by_first_argument(checker *c, const th_ast *ast, th_view name, ar
     if (c->types[t].kind == TH_KIND_OPTION && (home = capsule_of_type(c, tc_arg(c, t, 0)))) {
         cap = tc_capsule(c, th_view_of(home));
         s = cap ? tc_member(c, cap, name) : NULL;
-        if (s && tc_error(c, TH_E_TYPE, arg_ast(&args[0], ast), "this may be null, and `%s.%.*s` takes none", home, V(name)))
+        if (s &&
+            tc_error(c, TH_E_TYPE, arg_ast(&args[0], ast), "this may be null, and `%s.%.*s` takes none", home, V(name)))
             tc_hint(c, "write `... ?? default`, or test it with `!= null` first");
         if (s) return tc_bad(c, ast);
     }
@@ -452,10 +456,14 @@ static bool reader_name(checker *c, const th_ast *callee, th_view *name) {
     th_view cap = callee->kids[0]->text;
     bool of = th_view_is(callee->text, "of") && th_view_is(cap, "Table");
     if ((!of && !th_view_is(callee->text, "read")) || tc_lookup(c, cap)) return false;
-    if (of) *name = th_view_of("Table.of");
-    else if (th_view_is(cap, "Csv")) *name = th_view_of("Csv.read");
-    else if (th_view_is(cap, "Arrow")) *name = th_view_of("Arrow.read");
-    else return false;
+    if (of)
+        *name = th_view_of("Table.of");
+    else if (th_view_is(cap, "Csv"))
+        *name = th_view_of("Csv.read");
+    else if (th_view_is(cap, "Arrow"))
+        *name = th_view_of("Arrow.read");
+    else
+        return false;
     return true;
 }
 

@@ -55,7 +55,8 @@ void tc_changes(checker *c, const th_tir *node, const th_ast *ast) {
     th_view name = r.var ? r.var->name : r.global->name;
     if (!tc_error(c, TH_E_REASSIGNMENT, ast, "`%.*s` is a binding: what it holds cannot be changed", V(name))) return;
     read_only_hint(c, name, r.var ? r.var->type : r.global->type);
-    tc_note(c, r.var ? r.var->file : r.global->file, r.var ? r.var->ast : r.global->ast, "`%.*s` is bound here", V(name));
+    tc_note(c, r.var ? r.var->file : r.global->file, r.var ? r.var->ast : r.global->ast, "`%.*s` is bound here",
+            V(name));
 }
 
 static void add_edge(checker *c, flow_edge e, const th_tir *node, const th_ast *ast) {
@@ -87,11 +88,15 @@ static void tell_change(checker *c, const flow_edge *e, const var *from) {
     th_view to = e->to ? e->to->name : e->to_global->name;
     bool told;
     if (e->callee)
-        told = tc_error_in(c, TH_E_REASSIGNMENT, e->file, e->ast, "`%.*s` changes its parameter `%.*s` in place, but `%.*s` is "
-                           "a binding", V(e->callee->func->name), V(from->name), V(to));
+        told = tc_error_in(c, TH_E_REASSIGNMENT, e->file, e->ast,
+                           "`%.*s` changes its parameter `%.*s` in place, but `%.*s` is "
+                           "a binding",
+                           V(e->callee->func->name), V(from->name), V(to));
     else
-        told = tc_error_in(c, TH_E_REASSIGNMENT, e->file, e->ast, "`%.*s` is changed in place, but it is part of the binding "
-                           "`%.*s`", V(from->name), V(to));
+        told = tc_error_in(c, TH_E_REASSIGNMENT, e->file, e->ast,
+                           "`%.*s` is changed in place, but it is part of the binding "
+                           "`%.*s`",
+                           V(from->name), V(to));
     if (told) read_only_hint(c, to, e->to ? e->to->type : e->to_global->type);
 }
 

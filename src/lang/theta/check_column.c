@@ -62,6 +62,14 @@ int64_t tc_column(const verb *v, th_view name) {
     return -1;
 }
 
+bool tc_written_column(const th_ast *ast, th_view *name) {
+    bool col = ast->kind == TH_AST_CALL && ast->nkids == 2 && ast->kids[0]->kind == TH_AST_NAME &&
+               th_view_is(ast->kids[0]->text, "col") && ast->kids[1]->kind == TH_AST_STRING;
+    if (!col && ast->kind != TH_AST_NAME) return false;
+    *name = col ? ast->kids[1]->text : ast->text;
+    return true;
+}
+
 void tc_no_column(checker *c, const verb *v, const th_ast *ast, th_view name) {
     v = v ? v : c->verb;
     if (!tc_error(c, TH_E_REFERENCE, ast, "the table has no column `%.*s`", V(name))) return;
@@ -73,7 +81,8 @@ void tc_no_column(checker *c, const verb *v, const th_ast *ast, th_view name) {
         return;
     }
     const char *all = "";
-    for (uint32_t i = 0; i < v->ncolumns && i < 12; i++) all = tc_printf(c, "%s%s%.*s", all, i ? ", " : "", V(v->columns[i].name));
+    for (uint32_t i = 0; i < v->ncolumns && i < 12; i++)
+        all = tc_printf(c, "%s%s%.*s", all, i ? ", " : "", V(v->columns[i].name));
     if (v->ncolumns) tc_hint(c, "it has %s%s", all, v->ncolumns > 12 ? ", ..." : "");
 }
 
@@ -92,10 +101,12 @@ bool tc_uses_columns(const verb *v, const th_ast *ast) {
     if (!ast) return false;
     th_agg agg;
     if (hidden_of(v, ast) || (v->aggregates && tc_is_aggregate(ast, &agg))) return true;
-    if (ast->kind == TH_AST_NAME) return tc_column(v, ast->text) >= 0;
+    th_view name;
+    if (tc_written_column(ast, &name)) return ast->kind == TH_AST_CALL || tc_column(v, name) >= 0;
     for (uint32_t i = 0; i < ast->nkids; i++) {
         const th_ast *kid = ast->kids[i];
-        bool function = kid && kid->kind == TH_AST_NAME && ((ast->kind == TH_AST_CALL && i == 0) || (ast->kind == TH_AST_PIPE && i == 1));
+        bool function = kid && kid->kind == TH_AST_NAME &&
+                        ((ast->kind == TH_AST_CALL && i == 0) || (ast->kind == TH_AST_PIPE && i == 1));
         if (!function && tc_uses_columns(v, kid)) return true;
     }
     return false;
@@ -202,7 +213,8 @@ static th_expr_op op_of(uint8_t token) {
 
 /* Members of enums are kept as their names. */
 static void as_text(checker *c, cell *x, const cell *beside) {
-    if (beside->type == TH_TYPE_STRING && c->types[tc_shallow(c, x->type)].kind == TH_KIND_ENUM) x->type = TH_TYPE_STRING;
+    if (beside->type == TH_TYPE_STRING && c->types[tc_shallow(c, x->type)].kind == TH_KIND_ENUM)
+        x->type = TH_TYPE_STRING;
 }
 
 static cell null_test(checker *c, verb *v, cell x, bool negate) {
@@ -253,9 +265,11 @@ static bool same_type(checker *c, const th_ast *ast, cell *a, cell *b, ty *type)
     }
     th_tir *x = stand_in(c, a, ast), *y = stand_in(c, b, ast), *nodes[2] = {x, y};
     const th_ast *asts[2] = {ast, ast};
-    if (a->type == b->type) *type = a->type;
+    if (a->type == b->type)
+        *type = a->type;
     else if (!tc_join_nodes(c, nodes, asts, 2, type, false)) {
-        tc_error(c, TH_E_TYPE, ast, "this is %s or %s; a column has one type", tc_text(c, a->type), tc_text(c, b->type));
+        tc_error(c, TH_E_TYPE, ast, "this is %s or %s; a column has one type", tc_text(c, a->type),
+                 tc_text(c, b->type));
         return false;
     }
     return *type != T_BAD;
@@ -325,21 +339,23 @@ static cell interpolation(checker *c, verb *v, const th_ast *ast) {
 
 /* ---- Functions over columns --------------------------------------------------------------------------------- */
 
-static cell call_closure(checker *c, verb *v, const th_ast *ast, th_tir *closure, ty result, const cell *args, uint32_t n,
-                         bool nullable) {
+static cell call_closure(checker *c, verb *v, const th_ast *ast, th_tir *closure, ty result, const cell *args,
+                         uint32_t n, bool nullable) {
     th_column_type type;
     result = tc_force(c, result);
     bool option = c->types[result].kind == TH_KIND_OPTION;
     ty inner = option ? tc_arg(c, result, 0) : result;
     if (result == T_BAD) return bad_cell();
     if (!tc_column_type(c, inner, &type)) {
-        tc_error(c, TH_E_TYPE, ast, "%s cannot stand in a table", result == TH_TYPE_VOID ? "this gives no value, and" : tc_text(c, result));
+        tc_error(c, TH_E_TYPE, ast, "%s cannot stand in a table",
+                 result == TH_TYPE_VOID ? "this gives no value, and" : tc_text(c, result));
         return bad_cell();
     }
     th_expr_ref *refs = tc_new(c, (n + 1) * sizeof *refs);
     for (uint32_t i = 0; i < n; i++) refs[i] = args[i].ref;
     uint32_t param = add_param(c, v, closure);
-    return (cell){.ref = th_spec_op(v->spec, TH_EXPR_CALL, type, param, refs, n), .type = inner, .nullable = option || nullable};
+    return (cell){
+        .ref = th_spec_op(v->spec, TH_EXPR_CALL, type, param, refs, n), .type = inner, .nullable = option || nullable};
 }
 
 /* A function whose only act is to call another with its own parameters in order: that other one. */
@@ -347,7 +363,8 @@ static th_tir *without_wrapper(checker *c, const inst *wrapper, th_tir *closure,
     const th_tir *body = wrapper->tir->body;
     if (body->kind != TH_TIR_CALL || body->nkids != wrapper->tir->nparams || wrapper->ncaptures) return closure;
     for (uint32_t i = 0; i < body->nkids; i++)
-        if (body->kids[i]->kind != TH_TIR_LOCAL || body->kids[i]->local != wrapper->param_vars[i]->local) return closure;
+        if (body->kids[i]->kind != TH_TIR_LOCAL || body->kids[i]->local != wrapper->param_vars[i]->local)
+            return closure;
     inst *callee = c->insts[body->index];
     return callee->outer ? closure : tc_closure(c, callee, ast);
 }
@@ -398,7 +415,8 @@ static bool takes_null(checker *c, const th_ast *callee, uint32_t i) {
 /* The whole expression as a function of the columns it names. */
 static void mentioned(checker *c, const verb *v, const th_ast *ast, bool *used) {
     if (!ast) return;
-    int64_t i = ast->kind == TH_AST_NAME ? tc_column(v, ast->text) : -1;
+    th_view name;
+    int64_t i = tc_written_column(ast, &name) ? tc_column(v, name) : -1;
     if (i >= 0) used[i] = true;
     for (uint32_t k = 0; k < ast->nkids; k++) mentioned(c, v, ast->kids[k], used);
 }
@@ -436,8 +454,9 @@ static cell over_columns(checker *c, verb *v, const th_ast *ast, bool with_null)
 }
 
 static bool is_lambda_over(const verb *v, const th_ast *ast) {
-    return ast->kind == TH_AST_LAMBDA || ((ast->kind == TH_AST_LIST || ast->kind == TH_AST_DICT || ast->kind == TH_AST_TUPLE ||
-                                           ast->kind == TH_AST_STRUCT_LITERAL) && tc_uses_columns(v, ast));
+    return ast->kind == TH_AST_LAMBDA || ((ast->kind == TH_AST_LIST || ast->kind == TH_AST_DICT ||
+                                           ast->kind == TH_AST_TUPLE || ast->kind == TH_AST_STRUCT_LITERAL) &&
+                                          tc_uses_columns(v, ast));
 }
 
 /* callee(args...): arguments that use columns become parameters of a function; the others stand in its body. */
@@ -472,8 +491,11 @@ static cell call(checker *c, verb *v, const th_ast *ast, const th_ast *callee, a
 }
 
 static ty conversion_of(th_view name) {
-    static const struct { const char *name; ty type; } table[] = {
-        {"i64", TH_TYPE_I64}, {"f64", TH_TYPE_F64}, {"i32", TH_TYPE_I32}, {"f32", TH_TYPE_F32},
+    static const struct {
+        const char *name;
+        ty type;
+    } table[] = {
+        {"i64", TH_TYPE_I64}, {"f64", TH_TYPE_F64}, {"i32", TH_TYPE_I32},       {"f32", TH_TYPE_F32},
         {"i16", TH_TYPE_I16}, {"i8", TH_TYPE_I8},   {"String", TH_TYPE_STRING},
     };
     for (size_t i = 0; i < TH_COUNT(table); i++)
@@ -487,7 +509,8 @@ static cell named_call(checker *c, verb *v, const th_ast *ast, const th_ast *cal
         ty to = n == 1 ? conversion_of(callee->text) : NO_TYPE;
         if (to != NO_TYPE) {
             cell x = tc_cell(c, v, args[0].ast);
-            if (x.bad || to == TH_TYPE_STRING || tc_is_number(x.type) || x.type == TH_TYPE_STRING) return cast(c, v, x, to);
+            if (x.bad || to == TH_TYPE_STRING || tc_is_number(x.type) || x.type == TH_TYPE_STRING)
+                return cast(c, v, x, to);
             if (x.type == TH_TYPE_BOOL && tc_is_int(to)) return cast(c, v, x, to);
             tc_error(c, TH_E_TYPE, ast, "%s cannot be converted to %s", tc_text(c, x.type), tc_text(c, to));
             return bad_cell();
@@ -554,7 +577,11 @@ cell tc_aggregate(checker *c, verb *v, const th_ast *ast, th_agg agg) {
 
 /* ---- The one entry ------------------------------------------------------------------------------------------ */
 
-static cell column(checker *c, verb *v, th_view name) {
+static cell column(checker *c, verb *v, th_view name, const th_ast *ast) {
+    if (tc_column(v, name) < 0) {
+        tc_no_column(c, v, ast, name);
+        return bad_cell();
+    }
     ty t = tc_shallow(c, v->columns[tc_column(v, name)].type);
     bool nullable = c->types[t].kind == TH_KIND_OPTION;
     return (cell){.ref = th_spec_column(v->spec, name), .type = nullable ? tc_arg(c, t, 0) : t, .nullable = nullable};
@@ -563,11 +590,12 @@ static cell column(checker *c, verb *v, th_view name) {
 static cell cell_of(checker *c, verb *v, const th_ast *ast) {
     const hidden *h = hidden_of(v, ast);
     th_agg agg;
-    if (h) return column(c, v, h->name);
+    th_view name;
+    if (h) return column(c, v, h->name, ast);
     if (v->aggregates && tc_is_aggregate(ast, &agg)) return tc_aggregate(c, v, ast, agg);
     if (!tc_uses_columns(v, ast)) return constant(c, v, ast);
+    if (tc_written_column(ast, &name)) return column(c, v, name, ast);
     switch (ast->kind) {
-    case TH_AST_NAME: return column(c, v, ast->text);
     case TH_AST_UNARY: return unary(c, v, ast);
     case TH_AST_BINARY: {
         if (ast->op == TH_TOKEN_AND_AND || ast->op == TH_TOKEN_OR_OR) return both_conditions(c, v, ast);

@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-#define LITERAL 1 /* in fntype of INT and FLOAT while checking: written as a literal, so it adapts to what is expected */
+#define LITERAL                                                                                                        \
+    1 /* in fntype of INT and FLOAT while checking: written as a literal, so it adapts to what is expected */
 
 static bool is_literal(const th_tir *n) {
     return (n->kind == TH_TIR_INT || n->kind == TH_TIR_FLOAT) && n->fntype == LITERAL;
@@ -144,7 +145,8 @@ static th_tir *adapt(checker *c, th_tir *node, ty want, const th_ast *ast) {
     }
     if (kind == TH_KIND_OPTION && have_kind != TH_KIND_OPTION)
         return tc_node(c, TH_TIR_SOME, want, ast, 1, adapt(c, node, tc_arg(c, want, 0), ast));
-    if (kind == TH_KIND_OPTION && tc_kind(c, tc_arg(c, want, 0)) == TH_KIND_VARIANT && tc_zonk(c, have) != tc_zonk(c, want))
+    if (kind == TH_KIND_OPTION && tc_kind(c, tc_arg(c, want, 0)) == TH_KIND_VARIANT &&
+        tc_zonk(c, have) != tc_zonk(c, want))
         return option_to_option(c, node, want, ast);
     if (kind == TH_KIND_VARIANT) return to_variant(c, node, tc_zonk(c, want), ast);
     if (is_literal(node) && tc_is_number(want)) literal_as(node, want);
@@ -159,9 +161,12 @@ static void mismatch_hint(checker *c, const th_tir *node, ty have, ty want, cons
         tc_hint(c, "%lld does not fit into %s", (long long)node->ival, w);
     else if (tc_is_number(have) && tc_is_number(want) && ast->kind == TH_AST_NAME)
         tc_hint(c, "convert it: `%s(%.*s)`", w, V(ast->text));
-    else if (tc_is_number(have) && tc_is_number(want)) tc_hint(c, "convert it: `%s(...)`", w);
-    else if (have == TH_TYPE_STRING && tc_is_number(want)) tc_hint(c, "convert it: `%s(...)` reads a number from a text", w);
-    else if (want == TH_TYPE_STRING && have != TH_TYPE_VOID) tc_hint(c, "convert it: `String(...)`");
+    else if (tc_is_number(have) && tc_is_number(want))
+        tc_hint(c, "convert it: `%s(...)`", w);
+    else if (have == TH_TYPE_STRING && tc_is_number(want))
+        tc_hint(c, "convert it: `%s(...)` reads a number from a text", w);
+    else if (want == TH_TYPE_STRING && have != TH_TYPE_VOID)
+        tc_hint(c, "convert it: `String(...)`");
     (void)h;
 }
 
@@ -193,7 +198,8 @@ bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, 
     uint32_t count = 0;
     bool literals = true, mixed = false;
     for (uint32_t i = 0; i < n; i++) {
-        ty have = nodes[i]->never && tc_shallow(c, nodes[i]->type) == TH_TYPE_VOID ? T_NEVER : tc_shallow(c, nodes[i]->type);
+        ty have =
+            nodes[i]->never && tc_shallow(c, nodes[i]->type) == TH_TYPE_VOID ? T_NEVER : tc_shallow(c, nodes[i]->type);
         if (have == TH_TYPE_VOID) { /* one branch without a value: the whole has none */
             *type = TH_TYPE_VOID;
             return true;
@@ -201,11 +207,15 @@ bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, 
         if (count < 256) all[count++] = have;
         ty joined = mixed ? NO_TYPE : tc_join(c, t, have);
         if (joined == NO_TYPE && !mixed) {
-            if (literal_fits(nodes[i], t)) joined = t;
-            else if (literals && i > 0 && literal_fits(nodes[0], have)) joined = have;
+            if (literal_fits(nodes[i], t))
+                joined = t;
+            else if (literals && i > 0 && literal_fits(nodes[0], have))
+                joined = have;
         }
-        if (joined == NO_TYPE) mixed = true;
-        else t = joined;
+        if (joined == NO_TYPE)
+            mixed = true;
+        else
+            t = joined;
         literals &= is_literal(nodes[i]);
     }
     if (mixed && !variadic) return false;
@@ -220,9 +230,12 @@ bool tc_join_nodes(checker *c, th_tir **nodes, const th_ast **asts, uint32_t n, 
 bool tc_parse_int(th_view text, uint64_t *out) {
     uint64_t value = 0, base = 10;
     size_t i = 0;
-    if (text.len > 2 && text.data[0] == '0' && (text.data[1] | 32) == 'x') base = 16, i = 2;
-    else if (text.len > 2 && text.data[0] == '0' && (text.data[1] | 32) == 'b') base = 2, i = 2;
-    else if (text.len > 2 && text.data[0] == '0' && (text.data[1] | 32) == 'o') base = 8, i = 2;
+    if (text.len > 2 && text.data[0] == '0' && (text.data[1] | 32) == 'x')
+        base = 16, i = 2;
+    else if (text.len > 2 && text.data[0] == '0' && (text.data[1] | 32) == 'b')
+        base = 2, i = 2;
+    else if (text.len > 2 && text.data[0] == '0' && (text.data[1] | 32) == 'o')
+        base = 8, i = 2;
     for (; i < text.len; i++) {
         char ch = text.data[i];
         if (ch == '_') continue;
@@ -287,8 +300,7 @@ static th_tir *joined(checker *c, th_tir **parts, uint32_t n, const th_ast *ast)
         return tc_op(c, TH_TIR_BINARY, TH_TIR_ADD, TH_TYPE_STRING, ast, a, b);
     }
     th_tir *text = parts[0];
-    for (uint32_t i = 1; i < n; i++)
-        text = tc_op(c, TH_TIR_BINARY, TH_TIR_ADD, TH_TYPE_STRING, ast, text, parts[i]);
+    for (uint32_t i = 1; i < n; i++) text = tc_op(c, TH_TIR_BINARY, TH_TIR_ADD, TH_TYPE_STRING, ast, text, parts[i]);
     return text;
 }
 
@@ -322,7 +334,8 @@ static th_tir *variable(checker *c, const th_ast *ast, var *v) {
         return tc_bad(c, ast);
     }
     th_tir *n = tc_local_read(c, v, ast);
-    ty narrowed = tc_narrowed(c, v);
+    bool elsewhere = v->variable && v->owner != c->cur; /* by the time a closure runs it may be null again */
+    ty narrowed = elsewhere ? T_NONE : tc_narrowed(c, v);
     if (narrowed == T_NONE || tc_kind(c, v->type) != TH_KIND_OPTION) return n;
     return tc_node(c, TH_TIR_UNWRAP, tc_arg(c, v->type, 0), ast, 1, n);
 }
@@ -344,7 +357,8 @@ static th_tir *symbol_value(checker *c, const th_ast *ast, sym *s, ty want) {
     case SYM_FUNCS: return tc_func_value(c, s->funcs, want, ast);
     case SYM_GLOBAL: return tc_global_read(c, s->global, ast);
     default:
-        if (tc_error(c, TH_E_REFERENCE, ast, "`%.*s` is a type, not a value", V(s->name)) && s->decl && !s->decl->is_enum)
+        if (tc_error(c, TH_E_REFERENCE, ast, "`%.*s` is a type, not a value", V(s->name)) && s->decl &&
+            !s->decl->is_enum)
             tc_hint(c, "a value of it is written `@%.*s { ... }`", V(s->name));
         return tc_bad(c, ast);
     }
@@ -371,7 +385,8 @@ static th_tir *name(checker *c, const th_ast *ast, ty want) {
     if (core) return tc_func_value(c, core, want, ast);
     if (r.kind == REF_CAPSULE || r.kind == REF_PREFIX)
         tc_error(c, TH_E_REFERENCE, ast, "`%.*s` is a capsule, not a value", V(ast->text));
-    else tc_unknown(c, ast, ast->text);
+    else
+        tc_unknown(c, ast, ast->text);
     return tc_bad(c, ast);
 }
 
@@ -384,10 +399,12 @@ static void no_field(checker *c, const th_ast *ast, ty t, th_view name) {
     th_suggest s;
     th_suggest_init(&s, name);
     for (uint32_t i = 0; d && !d->is_enum && i < d->nfields; i++) th_suggest_try(&s, d->fields[i].name);
-    if (s.best.len) tc_hint(c, "did you mean `%.*s`?", V(s.best));
+    if (s.best.len)
+        tc_hint(c, "did you mean `%.*s`?", V(s.best));
     else if (th_view_is(name, "length") || th_view_is(name, "len") || th_view_is(name, "size"))
         tc_hint(c, "the length is `len(...)`");
-    else if (c->types[t].kind == TH_KIND_DICT) tc_hint(c, "an entry of a dict is `d['%.*s']`", V(name));
+    else if (c->types[t].kind == TH_KIND_DICT)
+        tc_hint(c, "an entry of a dict is `d['%.*s']`", V(name));
 }
 
 static th_tir *field_node(checker *c, const th_ast *ast, th_tir *object, ty t, uint32_t index) {
@@ -497,7 +514,8 @@ static th_tir *dict_key(checker *c, th_tir *key, ty want, const th_ast *ast) {
 static th_tir *tuple_index(checker *c, const th_ast *ast, th_tir *object, ty t, th_tir *index) {
     uint32_t n = c->types[t].nargs;
     if (index->kind != TH_TIR_INT || !is_literal(index)) {
-        tc_error(c, TH_E_TYPE, ast, "the members of a tuple have types of their own: the index must be a whole literal");
+        tc_error(c, TH_E_TYPE, ast,
+                 "the members of a tuple have types of their own: the index must be a whole literal");
         return tc_bad(c, ast);
     }
     if (index->ival < 0 || index->ival >= n) {
@@ -553,8 +571,10 @@ static void mixed_values(checker *c, const th_ast **asts, th_tir **kids, uint32_
         if (!tc_error(c, TH_E_TYPE, asts[i], "the %s have one type: the first is %s, this one %s", what, tc_text(c, a),
                       tc_text(c, b)))
             return;
-        if (tc_is_number(a) && tc_is_number(b)) tc_hint(c, "convert one of them: `%s(...)`", tc_text(c, a));
-        else tc_hint(c, "for several types write it with its type: `name<List<Variadic<...>>> = [...]`");
+        if (tc_is_number(a) && tc_is_number(b))
+            tc_hint(c, "convert one of them: `%s(...)`", tc_text(c, a));
+        else
+            tc_hint(c, "for several types write it with its type: `name<List<Variadic<...>>> = [...]`");
         return;
     }
 }
@@ -699,9 +719,12 @@ static th_tir *struct_fields(checker *c, const th_ast *ast, tdecl *d, var *sprea
         lets[nlets++] = tc_let(c, given[k], n, value);
     }
     for (uint32_t k = 0; k < d->nfields; k++) {
-        if (given[k]) kids[k] = tc_local_read(c, given[k], ast);
-        else if (!kids[k] && spread) kids[k] = field_node(c, ast, tc_local_read(c, spread, ast), d->fields[k].type, k);
-        else if (!kids[k] && d->fields[k].initial) kids[k] = default_of(c, &d->fields[k], d);
+        if (given[k])
+            kids[k] = tc_local_read(c, given[k], ast);
+        else if (!kids[k] && spread)
+            kids[k] = field_node(c, ast, tc_local_read(c, spread, ast), d->fields[k].type, k);
+        else if (!kids[k] && d->fields[k].initial)
+            kids[k] = default_of(c, &d->fields[k], d);
         else if (!kids[k] && !bad)
             missing = tc_printf(c, "%s%s`%.*s`", missing ? missing : "", nmissing++ ? ", " : "", V(d->fields[k].name));
     }
@@ -804,7 +827,8 @@ static void operands_hint(checker *c, const th_ast *ast, th_tir *a, th_tir *b) {
     if (ka == TH_KIND_OPTION || kb == TH_KIND_OPTION)
         tc_hint(c, "%s may be null: write `... ?? default`, or test it with `!= null` first",
                 ka == TH_KIND_OPTION ? "the left side" : "the right side");
-    else if (whole && tc_is_float(other)) tc_hint(c, "write %lld.0", (long long)whole->ival);
+    else if (whole && tc_is_float(other))
+        tc_hint(c, "write %lld.0", (long long)whole->ival);
     else if (tc_is_number(ta) && tc_is_number(tb)) {
         bool left = tc_is_int(ta) && tc_is_float(tb);
         const th_ast *side = tc_kid(ast, left ? 0 : 1);
@@ -812,10 +836,12 @@ static void operands_hint(checker *c, const th_ast *ast, th_tir *a, th_tir *b) {
         if (tc_is_float(to) || !tc_is_float(tb))
             tc_hint(c, "convert one of them: `%s(%.*s)`", tc_text(c, to), side ? (int)(side->to - side->from) : 3,
                     side ? c->file->source->text + side->from : "...");
-        else tc_hint(c, "convert one of them: `f64(...)` or `%s(...)`", tc_text(c, to));
+        else
+            tc_hint(c, "convert one of them: `f64(...)` or `%s(...)`", tc_text(c, to));
     } else if (ast->op == TH_TOKEN_PLUS && (ta == TH_TYPE_STRING || tb == TH_TYPE_STRING))
         tc_hint(c, "make it a text with `String(...)`, or write '${...}' inside the text");
-    else if (ka == TH_KIND_ENUM && tc_is_int(tb)) tc_hint(c, "an enum is no number: write `i64(...)`");
+    else if (ka == TH_KIND_ENUM && tc_is_int(tb))
+        tc_hint(c, "an enum is no number: write `i64(...)`");
 }
 
 static th_tir *operands_differ(checker *c, const th_ast *ast, uint8_t token, th_tir *a, th_tir *b) {
@@ -826,7 +852,9 @@ static th_tir *operands_differ(checker *c, const th_ast *ast, uint8_t token, th_
 }
 
 static bool whole_floats_mix(checker *c, const th_tir *a, const th_tir *b) {
-    return is_literal(a) && is_literal(b) ? true : !tc_is_float(tc_shallow(c, a->type)) && !tc_is_float(tc_shallow(c, b->type));
+    return is_literal(a) && is_literal(b)
+               ? true
+               : !tc_is_float(tc_shallow(c, a->type)) && !tc_is_float(tc_shallow(c, b->type));
 }
 
 /* In a function over Number that is checked for f64, whole literals are Numbers too. */
@@ -903,12 +931,16 @@ static th_tir *ordering(checker *c, const th_ast *ast, int op, ty t, th_tir *a, 
 }
 
 static th_tir *not_for(checker *c, const th_ast *ast, uint8_t token, ty t) {
-    if (!tc_error(c, TH_E_TYPE, ast, "`%s` does not work on %s", token_text(token), tc_text(c, t))) return tc_bad(c, ast);
+    if (!tc_error(c, TH_E_TYPE, ast, "`%s` does not work on %s", token_text(token), tc_text(c, t)))
+        return tc_bad(c, ast);
     if (c->types[t].kind == TH_KIND_OPTION)
         tc_hint(c, "it may be null: write `... ?? default`, or test it with `!= null` first");
-    else if (t == TH_TYPE_BOOL && token == TH_TOKEN_AMPERSAND) tc_hint(c, "write `&&`");
-    else if (t == TH_TYPE_BOOL && token == TH_TOKEN_BAR) tc_hint(c, "write `||`");
-    else if (c->types[t].kind == TH_KIND_ENUM) tc_hint(c, "an enum is no number: write `i64(...)`");
+    else if (t == TH_TYPE_BOOL && token == TH_TOKEN_AMPERSAND)
+        tc_hint(c, "write `&&`");
+    else if (t == TH_TYPE_BOOL && token == TH_TOKEN_BAR)
+        tc_hint(c, "write `||`");
+    else if (c->types[t].kind == TH_KIND_ENUM)
+        tc_hint(c, "an enum is no number: write `i64(...)`");
     return tc_bad(c, ast);
 }
 
@@ -927,7 +959,8 @@ static th_tir *null_test(checker *c, const th_ast *ast, th_tir *value, bool nega
     ty t = tc_force(c, value->type);
     if (t == T_BAD) return value;
     if (t == T_NULL) return tc_bool(c, !negate, ast);
-    if (c->types[t].kind == K_HOLE) tc_unify(c, t, T_NULL);
+    if (c->types[t].kind == K_HOLE)
+        tc_unify(c, t, T_NULL);
     else if (c->types[t].kind != TH_KIND_OPTION) {
         tc_warn(c, ast, "%s is never null", tc_text(c, t));
         return tc_seq(c, value, tc_bool(c, negate, ast), ast);
@@ -1006,10 +1039,14 @@ static th_tir *boolean(checker *c, const th_ast *ast) {
     ty t = tc_shallow(c, n->type);
     if (t == TH_TYPE_BOOL || t == T_BAD || n->never || tc_unify(c, t, TH_TYPE_BOOL)) return n;
     if (!tc_error(c, TH_E_TYPE, ast, "expected a condition (bool), found %s", tc_text(c, t))) return tc_bad(c, ast);
-    if (tc_is_int(t)) tc_hint(c, "write `... != 0`");
-    else if (tc_is_float(t)) tc_hint(c, "write `... != 0.0`");
-    else if (c->types[t].kind == TH_KIND_OPTION) tc_hint(c, "write `... != null`");
-    else if (t == TH_TYPE_STRING || c->types[t].kind == TH_KIND_LIST) tc_hint(c, "write `len(...) > 0`");
+    if (tc_is_int(t))
+        tc_hint(c, "write `... != 0`");
+    else if (tc_is_float(t))
+        tc_hint(c, "write `... != 0.0`");
+    else if (c->types[t].kind == TH_KIND_OPTION)
+        tc_hint(c, "write `... != null`");
+    else if (t == TH_TYPE_STRING || c->types[t].kind == TH_KIND_LIST)
+        tc_hint(c, "write `len(...) > 0`");
     return tc_bad(c, ast);
 }
 
@@ -1099,7 +1136,8 @@ static th_tir *coalesce(checker *c, const th_ast *ast, ty want) {
     ty bt = tc_shallow(c, b->type);
     ty result = c->types[bt].kind == TH_KIND_OPTION || bt == T_NULL ? t : inner;
     b = tc_coerce(c, b, result, ast->kids[1]);
-    bool simple = b->kind == TH_TIR_LOCAL || b->kind == TH_TIR_INT || b->kind == TH_TIR_FLOAT || b->kind == TH_TIR_STRING;
+    bool simple =
+        b->kind == TH_TIR_LOCAL || b->kind == TH_TIR_INT || b->kind == TH_TIR_FLOAT || b->kind == TH_TIR_STRING;
     if (a->kind == TH_TIR_DICT_GET && simple && result == inner)
         return tc_node(c, TH_TIR_DICT_GET_OR, inner, ast, 3, a->kids[0], a->kids[1], b);
     return tc_node(c, TH_TIR_COALESCE, result, ast, 2, a, b);

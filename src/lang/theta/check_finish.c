@@ -26,8 +26,10 @@ static void finish_node(checker *c, th_tir *n, const inst *in) {
     }
     if (n->kind == TH_TIR_CALL_CLOSURE) direct_call(n);
     if (n->kind == TH_TIR_CALL || n->kind == TH_TIR_CLOSURE) n->index = c->insts[n->index]->mark_index;
-    if (n->kind == TH_TIR_CALL_BUILTIN) n->fntype = tc_final(c, n->fntype);
-    else n->fntype = 0;
+    if (n->kind == TH_TIR_CALL_BUILTIN)
+        n->fntype = tc_final(c, n->fntype);
+    else
+        n->fntype = 0;
     n->type = tc_final(c, n->type);
     for (uint32_t i = 0; i < n->nkids; i++) finish_node(c, n->kids[i], in);
 }
@@ -173,11 +175,11 @@ static th_view mangled(checker *c, const func *f) {
     return th_view_of(text);
 }
 
-static bool taken(checker *c, th_view name) {
-    for (uint32_t i = 0; i < c->ninsts; i++)
-        if (th_view_eq(c->insts[i]->tir->export_name, name) || th_view_eq(c->insts[i]->tir->export_alias, name))
-            return true;
-    return false;
+/* Takes a name for an export; false when another has it. */
+static bool take_name(checker *c, scope *names, th_view name) {
+    if (name.len == 0 || tc_scope_find(names, name)) return false;
+    tc_scope_add(c, names, SYM_FUNCS, name, NULL, NULL);
+    return true;
 }
 
 /* The instance that is exported: the only one, or that for whole numbers. */
@@ -191,25 +193,28 @@ static inst *exported_instance(checker *c, const func *f) {
     return NULL;
 }
 
-static void export_function(checker *c, func *f, const capsule *entry) {
+static void export_function(checker *c, func *f, const capsule *entry, scope *names) {
     inst *i = exported_instance(c, f);
     if (!i || i->tir->export_name.len) return;
-    th_view name = f->capsule == entry ? f->name : f->full_name, alias = f->capsule == entry ? mangled(c, f) : (th_view){0};
-    if (taken(c, name)) {
-        name = alias;
-        alias = (th_view){0};
-    }
-    if (name.len == 0 || taken(c, name)) return;
-    i->tir->export_name = name;
-    if (alias.len && !taken(c, alias)) i->tir->export_alias = alias;
+    th_view name = f->capsule == entry ? f->name : f->full_name,
+            alias = f->capsule == entry ? mangled(c, f) : (th_view){0};
+    bool plain = take_name(c, names, name), other = take_name(c, names, alias);
+    if (plain) i->tir->export_name = name;
+    if (other && plain)
+        i->tir->export_alias = alias;
+    else if (other)
+        i->tir->export_name = alias;
 }
 
 static void export_all(checker *c, work *w, func *main) {
+    scope *names = tc_scope_new(c, NULL);
     inst *entry_inst = main ? exported_instance(c, main) : NULL;
     if (main && !entry_inst && main->insts && main->insts->arguments) entry_inst = main->insts;
     if (entry_inst) {
         entry_inst->tir->export_name = th_view_of("main");
         entry_inst->tir->export_alias = mangled(c, main);
+        take_name(c, names, entry_inst->tir->export_name);
+        take_name(c, names, entry_inst->tir->export_alias);
         reach(c, w, entry_inst);
     }
     if (c->options->mode == TH_THETA_INPUT) return;
@@ -221,7 +226,7 @@ static void export_all(checker *c, work *w, func *main) {
         for (uint32_t k = 0; k < c->ninsts; k++) {
             func *f = c->insts[k]->func;
             if (!f || f->outer || f->file != own || (f->capsule == entry) != (round == 0)) continue;
-            export_function(c, f, entry);
+            export_function(c, f, entry, names);
         }
     for (uint32_t k = 0; k < c->ninsts; k++)
         if (c->insts[k]->tir->export_name.len) reach(c, w, c->insts[k]);

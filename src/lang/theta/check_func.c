@@ -26,8 +26,10 @@ func *tc_func_new(checker *c, th_view name, const th_ast *def, const th_ast *ast
     if (f->name.len == 0) f->name = th_view_of("function");
     if (cap && cap->name.len && !f->outer)
         f->full_name = th_view_of(tc_printf(c, "%.*s.%.*s", V(cap->name), V(f->name)));
-    else if (f->outer) f->full_name = th_view_of(tc_printf(c, "%.*s/%.*s", V(f->outer->tir->name), V(f->name)));
-    else f->full_name = f->name;
+    else if (f->outer)
+        f->full_name = th_view_of(tc_printf(c, "%.*s/%.*s", V(f->outer->tir->name), V(f->name)));
+    else
+        f->full_name = f->name;
     return f;
 }
 
@@ -289,8 +291,10 @@ inst *tc_instance_for(checker *c, func *f, const ty *types, inst **direct, const
     i->direct = direct;
     i->next = f->insts;
     f->insts = i;
-    if (f->outer || c->types[i->result].open) tc_check_instance(c, i);
-    else enqueue(c, i);
+    if (f->outer || c->types[i->result].open)
+        tc_check_instance(c, i);
+    else
+        enqueue(c, i);
     return i;
 }
 
@@ -352,6 +356,17 @@ static void missing_return(checker *c, inst *i, const th_tir *body, const th_ast
              tc_text(c, i->result));
 }
 
+/* Default values are looked at where they stand, whether a call uses them or not. */
+static void check_defaults(checker *c, const inst *i) {
+    scope *scope = c->scope;
+    fact *facts = c->facts;
+    c->scope = i->func->scope;
+    for (uint32_t k = 0; k < i->func->nparams; k++)
+        if (i->func->params[k].initial) tc_expr(c, i->func->params[k].initial, i->params[k]);
+    c->scope = scope;
+    c->facts = facts;
+}
+
 void tc_check_instance(checker *c, inst *i) {
     if (i->state) return;
     i->state = 1;
@@ -365,13 +380,19 @@ void tc_check_instance(checker *c, inst *i) {
     c->scope = i->scope;
     if (!i->outer) c->facts = NULL;
     define_params(c, i);
+    check_defaults(c, i);
     ty want = i->inferred ? T_NONE : i->result;
     th_tir *body;
-    if (!body_ast) body = tc_bad(c, i->func->ast);
-    else if (body_ast->kind == TH_AST_BLOCK) body = tc_block(c, body_ast, want, false);
-    else body = tc_expr(c, body_ast, want);
-    if (i->inferred) join_results(c, i, &body, body_ast ? body_ast : i->func->ast);
-    else missing_return(c, i, body, body_ast);
+    if (!body_ast)
+        body = tc_bad(c, i->func->ast);
+    else if (body_ast->kind == TH_AST_BLOCK)
+        body = tc_block(c, body_ast, want, false);
+    else
+        body = tc_expr(c, body_ast, want);
+    if (i->inferred)
+        join_results(c, i, &body, body_ast ? body_ast : i->func->ast);
+    else
+        missing_return(c, i, body, body_ast);
     i->result = tc_zonk(c, i->result);
     i->tir->body = body;
     i->state = 2;
@@ -459,7 +480,8 @@ th_tir *tc_lambda(checker *c, const th_ast *ast, ty want, const th_ast *written)
         if (i->inferred && known) {
             i->result = wanted;
             i->inferred = false;
-        } else if (!i->inferred && known) tc_unify(c, i->result, wanted);
+        } else if (!i->inferred && known)
+            tc_unify(c, i->result, wanted);
     }
     tc_check_instance(c, i);
     if (!fits || f->bad || i->result == T_BAD) return tc_bad(c, ast);
@@ -536,13 +558,15 @@ static th_tir *one_value(checker *c, func *f, const ty *types, ty want, const th
         tc_unify(c, tc_subst(c, f->result, f->vars, types, f->nvars + f->nresult_vars), tc_arg(c, want, f->nparams));
     for (uint32_t i = 0; i < f->nvars; i++) {
         if (c->types[tc_force(c, types[i])].kind != K_HOLE || want != T_NONE) continue;
-        if (tc_error(c, TH_E_TYPE, ast, "`%.*s` works for many types; which one is meant cannot be told here", V(f->name)))
+        if (tc_error(c, TH_E_TYPE, ast, "`%.*s` works for many types; which one is meant cannot be told here",
+                     V(f->name)))
             tc_hint(c, "write a function around it: `(x<Type>) -> %.*s(x)`", V(f->name));
         return tc_bad(c, ast);
     }
     if (f->builtin) return builtin_value(c, f, types, ast);
     inst *i = tc_instance(c, f, types, ast);
-    if (want != T_NONE && tc_kind(c, tc_arg(c, want, f->nparams)) == K_HOLE && tc_shallow(c, i->result) == TH_TYPE_VOID) {
+    if (want != T_NONE && tc_kind(c, tc_arg(c, want, f->nparams)) == K_HOLE &&
+        tc_shallow(c, i->result) == TH_TYPE_VOID) {
         tc_error(c, TH_E_TYPE, ast, "`%.*s` gives no value, but its value is needed", V(f->name));
         return tc_bad(c, ast);
     }
@@ -591,7 +615,8 @@ static void check_global(checker *c, global *g, ty want) {
     c->facts = NULL;
     th_tir *n = value ? tc_expr(c, value, want) : tc_bad(c, g->ast);
     ty t = tc_zonk(c, want == T_NONE ? n->type : want);
-    if (!value) tc_error(c, TH_E_REFERENCE, g->ast, "`%.*s` needs a value", V(g->name));
+    if (!value)
+        tc_error(c, TH_E_REFERENCE, g->ast, "`%.*s` needs a value", V(g->name));
     else if (t == TH_TYPE_VOID || t == T_NEVER) {
         tc_error(c, TH_E_TYPE, value, "this gives no value");
         t = T_BAD;

@@ -32,7 +32,8 @@ static th_tir *wrong(checker *c, const th_ast *ast, const char *name, ty t, cons
 
 static th_tir *do_len(checker *c, const th_ast *ast, arg *args, uint32_t n, ty want) {
     (void)want;
-    if (!count(c, ast, "len", n, 1, 1, "len(list, dict, String or Table)") || any_bad(c, args, n)) return tc_bad(c, ast);
+    if (!count(c, ast, "len", n, 1, 1, "len(list, dict, String or Table)") || any_bad(c, args, n))
+        return tc_bad(c, ast);
     th_tir *x = args[0].node;
     ty t = tc_force(c, x->type);
     switch (c->types[t].kind) {
@@ -63,7 +64,8 @@ static th_tir *do_push(checker *c, const th_ast *ast, arg *args, uint32_t n, ty 
     if (t == T_BAD) return any_bad(c, args, n), tc_bad(c, ast);
     tc_changes(c, args[0].node, at(&args[0], ast));
     ty element = tc_arg(c, t, 0);
-    th_tir *x = args[1].node ? tc_coerce(c, args[1].node, element, at(&args[1], ast)) : tc_expr(c, args[1].ast, element);
+    th_tir *x =
+        args[1].node ? tc_coerce(c, args[1].node, element, at(&args[1], ast)) : tc_expr(c, args[1].ast, element);
     if (x->type == T_BAD) return x;
     return tc_node(c, TH_TIR_LIST_PUSH, TH_TYPE_VOID, ast, 2, args[0].node, x);
 }
@@ -121,7 +123,8 @@ static th_tir *do_has(checker *c, const th_ast *ast, arg *args, uint32_t n, ty w
 
 static th_tir *do_range(checker *c, const th_ast *ast, arg *args, uint32_t n, ty want) {
     (void)want;
-    if (!count(c, ast, "range", n, 1, 3, "range(end), range(start, end) or range(start, end, step)") || any_bad(c, args, n))
+    if (!count(c, ast, "range", n, 1, 3, "range(end), range(start, end) or range(start, end, step)") ||
+        any_bad(c, args, n))
         return tc_bad(c, ast);
     if (n == 3) return tc_call_named(c, "List.range", ast, 3, args[0].node, args[1].node, args[2].node);
     th_tir *from = n == 1 ? tc_int(c, TH_TYPE_I64, 0, ast) : args[0].node;
@@ -173,11 +176,15 @@ static th_tir *do_assert(checker *c, const th_ast *ast, arg *args, uint32_t n, t
     test = tc_coerce(c, test, TH_TYPE_BOOL, at(&args[0], ast));
     c->facts = if_false;
     th_tir *message;
-    if (n == 2) message = tc_to_string(c, tc_arg_node(c, &args[1]), at(&args[1], ast));
+    if (n == 2)
+        message = tc_to_string(c, tc_arg_node(c, &args[1]), at(&args[1], ast));
     else if (condition)
-        message = tc_string(c, th_view_of(tc_printf(c, "assertion failed: %.*s", (int)(condition->to - condition->from),
-                                                    c->file->source->text + condition->from)), ast);
-    else message = tc_string(c, th_view_of("assertion failed"), ast);
+        message = tc_string(c,
+                            th_view_of(tc_printf(c, "assertion failed: %.*s", (int)(condition->to - condition->from),
+                                                 c->file->source->text + condition->from)),
+                            ast);
+    else
+        message = tc_string(c, th_view_of("assertion failed"), ast);
     c->facts = if_true;
     if (test->type == T_BAD || message->type == T_BAD) return tc_bad(c, ast);
     th_tir *no = tc_op(c, TH_TIR_UNARY, TH_TIR_NOT, TH_TYPE_BOOL, ast, test, NULL);
@@ -223,10 +230,12 @@ th_tir *tc_convert(checker *c, th_tir *x, ty to, const th_ast *ast) {
     if (tc_is_int(to) && t == TH_TYPE_BOOL)
         return tc_node(c, TH_TIR_IF, to, ast, 3, x, tc_int(c, to, 1, ast), tc_int(c, to, 0, ast));
     if (to == TH_TYPE_SYMBOL && t == TH_TYPE_STRING) return tc_call_named(c, "Symbol.of", ast, 1, x);
-    if (!tc_error(c, TH_E_TYPE, ast, "%s cannot be converted to %s", tc_text(c, t), tc_text(c, to))) return tc_bad(c, ast);
+    if (!tc_error(c, TH_E_TYPE, ast, "%s cannot be converted to %s", tc_text(c, t), tc_text(c, to)))
+        return tc_bad(c, ast);
     if (c->types[t].kind == TH_KIND_OPTION)
         tc_hint(c, "it may be null: write `... ?? default`, or test it with `!= null` first");
-    else if (to == TH_TYPE_BOOL && tc_is_number(t)) tc_hint(c, "write `... != 0`");
+    else if (to == TH_TYPE_BOOL && tc_is_number(t))
+        tc_hint(c, "write `... != 0`");
     return tc_bad(c, ast);
 }
 
@@ -270,12 +279,12 @@ static const struct {
     intrinsic fn;
     uint8_t params; /* as a value */
 } table[] = {
-    {"len", do_len, 1},         {"push", do_push, 2},       {"pop", do_pop, 1},       {"print", do_print, 1},
-    {"copy", do_copy, 1},       {"range", do_range, 2},     {"assert", do_assert, 1}, {"fail", do_fail, 1},
-    {"first", do_first, 1},     {"second", do_second, 1},   {"has", do_has, 2},       {"i64", to_i64, 1},
-    {"f64", to_f64, 1},         {"String", to_string, 1},   {"i32", to_i32, 1},       {"f32", to_f32, 1},
-    {"i8", to_i8, 1},           {"i16", to_i16, 1},         {"bool", to_bool, 1},     {"Boolean", to_bool, 1},
-    {"Symbol", to_symbol, 1},   {"Number", to_number, 1},
+    {"len", do_len, 1},       {"push", do_push, 2},     {"pop", do_pop, 1},       {"print", do_print, 1},
+    {"copy", do_copy, 1},     {"range", do_range, 2},   {"assert", do_assert, 1}, {"fail", do_fail, 1},
+    {"first", do_first, 1},   {"second", do_second, 1}, {"has", do_has, 2},       {"i64", to_i64, 1},
+    {"f64", to_f64, 1},       {"String", to_string, 1}, {"i32", to_i32, 1},       {"f32", to_f32, 1},
+    {"i8", to_i8, 1},         {"i16", to_i16, 1},       {"bool", to_bool, 1},     {"Boolean", to_bool, 1},
+    {"Symbol", to_symbol, 1}, {"Number", to_number, 1},
 };
 
 intrinsic tc_intrinsic(th_view name) {

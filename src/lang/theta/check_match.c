@@ -24,8 +24,10 @@ typedef struct name_at {
 } name_at;
 
 typedef struct pattern {
-    th_tir **tests; uint32_t ntests, tests_cap;
-    name_at *names; uint32_t nnames, names_cap;
+    th_tir **tests;
+    uint32_t ntests, tests_cap;
+    name_at *names;
+    uint32_t nnames, names_cap;
     bool bad;
 } pattern;
 
@@ -48,7 +50,8 @@ static th_tir *read_path(checker *c, const path *p, const th_ast *ast) {
     }
     case P_SLICE: {
         th_tir *len = tc_node(c, TH_TIR_LEN, TH_TYPE_I64, ast, 1, read_path(c, p->from, ast));
-        th_tir *end = tc_op(c, TH_TIR_BINARY, TH_TIR_SUB, TH_TYPE_I64, ast, len, tc_int(c, TH_TYPE_I64, p->behind, ast));
+        th_tir *end =
+            tc_op(c, TH_TIR_BINARY, TH_TIR_SUB, TH_TYPE_I64, ast, len, tc_int(c, TH_TYPE_I64, p->behind, ast));
         return tc_call_named(c, "List.slice", ast, 3, from, tc_int(c, TH_TYPE_I64, p->index, ast), end);
     }
     case P_UNWRAP: return tc_node(c, TH_TIR_UNWRAP, p->type, ast, 1, from);
@@ -133,15 +136,15 @@ static void typed_name(checker *c, pattern *p, const th_ast *ast, const path *at
     } else if (!tc_unify(c, t, at->type)) {
         at = into_option(c, p, at, ast);
         int64_t i = c->types[at->type].kind == TH_KIND_VARIANT ? alternative(c, at->type, t) : -1;
-        if (i >= 0) at = into_alternative(c, p, at, (uint32_t)i, ast);
-        else if (!tc_unify(c, t, at->type)) never_matches(c, p, ast->kids[0], tc_text(c, t), at->type);
+        if (i >= 0)
+            at = into_alternative(c, p, at, (uint32_t)i, ast);
+        else if (!tc_unify(c, t, at->type))
+            never_matches(c, p, ast->kids[0], tc_text(c, t), at->type);
     }
     bind_name(c, p, ast->text, at, ast);
 }
 
-static const th_ast *unsigned_literal(const th_ast *lit) {
-    return lit->kind == TH_AST_UNARY ? lit->kids[0] : lit;
-}
+static const th_ast *unsigned_literal(const th_ast *lit) { return lit->kind == TH_AST_UNARY ? lit->kids[0] : lit; }
 
 /* The alternative of a Variadic that a literal is compared with. */
 static int64_t literal_alternative(checker *c, const th_ast *lit, ty variant) {
@@ -149,8 +152,8 @@ static int64_t literal_alternative(checker *c, const th_ast *lit, ty variant) {
     for (uint32_t i = 0; i < c->types[variant].nargs; i++) {
         ty t = tc_arg(c, variant, i);
         bool fits = (plain->kind == TH_AST_STRING && t == TH_TYPE_STRING) ||
-                    (plain->kind == TH_AST_SYMBOL && t == TH_TYPE_SYMBOL) || (plain->kind == TH_AST_INT && tc_is_int(t)) ||
-                    (plain->kind == TH_AST_FLOAT && tc_is_float(t)) ||
+                    (plain->kind == TH_AST_SYMBOL && t == TH_TYPE_SYMBOL) ||
+                    (plain->kind == TH_AST_INT && tc_is_int(t)) || (plain->kind == TH_AST_FLOAT && tc_is_float(t)) ||
                     ((plain->kind == TH_AST_TRUE || plain->kind == TH_AST_FALSE) && t == TH_TYPE_BOOL) ||
                     (plain->kind == TH_AST_RANGE && tc_is_number(t));
         if (plain->kind == TH_AST_MEMBER) {
@@ -176,8 +179,10 @@ static void literal(checker *c, pattern *p, const th_ast *ast, const path *at) {
     const th_ast *lit = ast->kids[0];
     if (at->type == T_BAD) return;
     if (lit->kind == TH_AST_NULL) {
-        if (c->types[at->type].kind != TH_KIND_OPTION) never_matches(c, p, lit, "null", at->type);
-        else test(c, p, tc_node(c, TH_TIR_IS_NULL, TH_TYPE_BOOL, lit, 1, read_path(c, at, lit)));
+        if (c->types[at->type].kind != TH_KIND_OPTION)
+            never_matches(c, p, lit, "null", at->type);
+        else
+            test(c, p, tc_node(c, TH_TIR_IS_NULL, TH_TYPE_BOOL, lit, 1, read_path(c, at, lit)));
         return;
     }
     at = into_option(c, p, at, lit);
@@ -246,8 +251,10 @@ static void members(checker *c, pattern *p, const th_ast *ast, const path *t) {
     for (uint32_t i = 0; i < ast->nkids; i++) {
         const th_ast *kid = ast->kids[i];
         const path *q = step(c, P_FIELD, t, i, tc_arg(c, t->type, i));
-        if (kid->kind != TH_AST_FIELD_PATTERN) compile(c, p, kid, q);
-        else bind_name(c, p, kid->text, q, kid); /* { a, b } may be read as fields */
+        if (kid->kind != TH_AST_FIELD_PATTERN)
+            compile(c, p, kid, q);
+        else
+            bind_name(c, p, kid->text, q, kid); /* { a, b } may be read as fields */
     }
 }
 
@@ -257,9 +264,12 @@ static void bind_bad(checker *c, pattern *p, const th_ast *ast) {
     p->bad = true;
     for (uint32_t i = 0; i < ast->nkids; i++) {
         const th_ast *kid = ast->kids[i];
-        if (kid->kind == TH_AST_FIELD_PATTERN && !tc_kid(kid, 0)) bind_name(c, p, kid->text, nowhere, kid);
-        else if (kid->kind == TH_AST_FIELD_PATTERN) compile(c, p, kid->kids[0], nowhere);
-        else compile(c, p, kid, nowhere);
+        if (kid->kind == TH_AST_FIELD_PATTERN && !tc_kid(kid, 0))
+            bind_name(c, p, kid->text, nowhere, kid);
+        else if (kid->kind == TH_AST_FIELD_PATTERN)
+            compile(c, p, kid->kids[0], nowhere);
+        else
+            compile(c, p, kid, nowhere);
     }
 }
 
@@ -290,8 +300,10 @@ static void fields_of_struct(checker *c, pattern *p, const th_ast *ast, const pa
             continue;
         }
         const path *q = step(c, P_FIELD, at, (uint32_t)k, d->fields[k].type);
-        if (tc_kid(f, 0)) compile(c, p, f->kids[0], q);
-        else bind_name(c, p, f->text, q, f);
+        if (tc_kid(f, 0))
+            compile(c, p, f->kids[0], q);
+        else
+            bind_name(c, p, f->text, q, f);
     }
 }
 
@@ -306,8 +318,10 @@ static void entries_of_dict(checker *c, pattern *p, const th_ast *ast, const pat
         test(c, p, tc_node(c, TH_TIR_DICT_HAS, TH_TYPE_BOOL, f, 2, read_path(c, at, f), key));
         path *q = step(c, P_ENTRY, at, 0, tc_arg(c, at->type, 1));
         q->key = f->text;
-        if (tc_kid(f, 0)) compile(c, p, f->kids[0], q);
-        else bind_name(c, p, f->text, q, f);
+        if (tc_kid(f, 0))
+            compile(c, p, f->kids[0], q);
+        else
+            bind_name(c, p, f->text, q, f);
     }
 }
 
@@ -334,11 +348,16 @@ static void fields(checker *c, pattern *p, const th_ast *ast, const path *at) {
         }
         if (!q) never_matches(c, p, ast, "a value with fields", at->type);
     }
-    if (!q) bind_bad(c, p, ast);
-    else if (c->types[q->type].kind == TH_KIND_STRUCT) fields_of_struct(c, p, ast, q);
-    else if (c->types[q->type].kind == TH_KIND_DICT) entries_of_dict(c, p, ast, q);
-    else if (only_names(ast)) members(c, p, ast, q);
-    else never_matches(c, p, ast, "a value with fields", at->type);
+    if (!q)
+        bind_bad(c, p, ast);
+    else if (c->types[q->type].kind == TH_KIND_STRUCT)
+        fields_of_struct(c, p, ast, q);
+    else if (c->types[q->type].kind == TH_KIND_DICT)
+        entries_of_dict(c, p, ast, q);
+    else if (only_names(ast))
+        members(c, p, ast, q);
+    else
+        never_matches(c, p, ast, "a value with fields", at->type);
 }
 
 /* Balanced, so that a pattern of many parts does not become a tree of that depth. */
@@ -364,8 +383,10 @@ static void either(checker *c, pattern *p, const th_ast *ast, const path *at) {
             p->bad = true;
         }
         th_tir *tests = all_of(c, &one, ast->kids[i]);
-        if (!tests) always = true;
-        else n = n ? tc_node(c, TH_TIR_OR, TH_TYPE_BOOL, ast, 2, n, tests) : tests;
+        if (!tests)
+            always = true;
+        else
+            n = n ? tc_node(c, TH_TIR_OR, TH_TYPE_BOOL, ast, 2, n, tests) : tests;
     }
     if (n && !always) test(c, p, n);
 }
@@ -375,8 +396,10 @@ static void compile(checker *c, pattern *p, const th_ast *ast, const path *at) {
     case TH_AST_WILDCARD: break;
     case TH_AST_NAME:
     case TH_AST_BIND:
-        if (tc_kid(ast, 0)) typed_name(c, p, ast, at);
-        else bind_name(c, p, ast->text, at, ast);
+        if (tc_kid(ast, 0))
+            typed_name(c, p, ast, at);
+        else
+            bind_name(c, p, ast->text, at, ast);
         break;
     case TH_AST_LITERAL_PATTERN: literal(c, p, ast, at); break;
     case TH_AST_LIST_PATTERN: list(c, p, ast, at); break;
@@ -421,8 +444,10 @@ th_tir *tc_destructure(checker *c, const th_ast *ast, th_tir *value) {
     th_tir *let;
     const path *root = root_path(c, value, ast, &let);
     pattern p = {.bad = !let};
-    if (let) compile(c, &p, ast, root);
-    else bind_bad(c, &p, ast);
+    if (let)
+        compile(c, &p, ast, root);
+    else
+        bind_bad(c, &p, ast);
     th_tir **nodes = tc_new(c, (p.nnames + 3) * sizeof *nodes);
     uint32_t n = 0;
     if (let) nodes[n++] = let;
@@ -507,7 +532,8 @@ static void see_literal(checker *c, domain *d, const th_ast *lit) {
     if (d->inner == TH_TYPE_BOOL && lit->kind == TH_AST_TRUE) d->seen[1] = 1;
     if (c->types[d->inner].kind != TH_KIND_ENUM) return;
     int64_t k = -1;
-    if (lit->kind == TH_AST_SYMBOL) k = tc_field_index(c->types[d->inner].decl, lit->text);
+    if (lit->kind == TH_AST_SYMBOL)
+        k = tc_field_index(c->types[d->inner].decl, lit->text);
     else if (lit->kind == TH_AST_MEMBER || lit->kind == TH_AST_NAME) {
         ref r = tc_resolve_ref(c, lit);
         if (r.kind == REF_MEMBER_OF_ENUM && r.type == d->inner) k = r.member;
@@ -530,8 +556,10 @@ static void see(checker *c, domain *d, const th_ast *p) {
         if (p->kind != TH_AST_ERROR) see_all(d, true);
         return;
     }
-    if (typed && irrefutable(c, p, d->type)) see_all(d, true);
-    else if (irrefutable(c, p, d->inner)) see_all(d, false);
+    if (typed && irrefutable(c, p, d->type))
+        see_all(d, true);
+    else if (irrefutable(c, p, d->inner))
+        see_all(d, false);
     else if (c->types[d->inner].kind == TH_KIND_VARIANT) {
         bool named = p->kind == TH_AST_FIELDS_PATTERN && p->text.len;
         for (uint32_t i = 0; i < d->count && i < 256; i++) {
@@ -592,11 +620,14 @@ static th_tir *guard_of(checker *c, const pattern *p, const th_ast *guard) {
 static arm match_arm(checker *c, const th_ast *ast, const path *root, ty want) {
     arm a = {.ast = tc_kid(ast, 2) ? ast->kids[2] : ast};
     const th_ast *guard = tc_kid(ast, 1);
-    if (root->root) compile(c, &a.pattern, ast->kids[0], root);
+    if (root->root)
+        compile(c, &a.pattern, ast->kids[0], root);
     else {
         a.pattern.bad = true;
-        if (ast->kids[0]->kind == TH_AST_BIND) bind_name(c, &a.pattern, ast->kids[0]->text, root, ast->kids[0]);
-        else bind_bad(c, &a.pattern, ast->kids[0]);
+        if (ast->kids[0]->kind == TH_AST_BIND)
+            bind_name(c, &a.pattern, ast->kids[0]->text, root, ast->kids[0]);
+        else
+            bind_bad(c, &a.pattern, ast->kids[0]);
     }
     a.test = a.pattern.bad ? NULL : all_of(c, &a.pattern, ast);
     if (guard) {
@@ -656,7 +687,8 @@ static th_tir *as_switch(checker *c, const th_ast *ast, const path *root, arm *a
 static th_tir *as_ifs(checker *c, const th_ast *ast, arm *arms, uint32_t from, uint32_t to, ty type, th_tir *rest) {
     for (uint32_t i = to; i-- > from;) {
         bool guarded = tc_kid(ast->kids[i + 1], 1) != NULL;
-        if (!arms[i].test || (!rest && !guarded)) rest = arms[i].body;
+        if (!arms[i].test || (!rest && !guarded))
+            rest = arms[i].body;
         else {
             if (!rest) rest = no_case(c, ast);
             rest = tc_node(c, TH_TIR_IF, type, ast->kids[i + 1], 3, arms[i].test, arms[i].body, rest);

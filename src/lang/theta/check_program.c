@@ -40,7 +40,8 @@ static void link_one(checker *c, const th_ast *link, file *from) {
     if (status == TH_E_NOT_FOUND) {
         if (tc_capsule(c, link->text)) return; /* a standard one */
         if (tc_error(c, TH_E_REFERENCE, link, "there is no capsule `%.*s` to link", V(link->text)))
-            tc_hint(c, "a linked capsule is looked for in .theta and .th files beside this one and in folders below it");
+            tc_hint(c,
+                    "a linked capsule is looked for in .theta and .th files beside this one and in folders below it");
         return;
     }
     if (status != TH_OK) {
@@ -53,7 +54,8 @@ static void link_one(checker *c, const th_ast *link, file *from) {
     file *f = tc_add_file(c, source, false);
     f->ast = parse_source(c, source);
     declare_file(c, f);
-    if (!declared(c, link->text)) tc_error(c, TH_E_REFERENCE, link, "%s has no capsule `%.*s`", source->name, V(link->text));
+    if (!declared(c, link->text))
+        tc_error(c, TH_E_REFERENCE, link, "%s has no capsule `%.*s`", source->name, V(link->text));
 }
 
 static void load_links(checker *c) {
@@ -147,7 +149,8 @@ static func *bare_main(checker *c, file *f) {
     items->nkids = block->nkids = 0;
     for (uint32_t i = 0; i < ast->nkids; i++) {
         if (!is_bare(ast->kids[i])) continue;
-        if (member[i]) items->kids[items->nkids++] = ast->kids[i];
+        if (member[i])
+            items->kids[items->nkids++] = ast->kids[i];
         else {
             if (statements++ == 0) block->from = ast->kids[i]->from;
             block->to = ast->kids[i]->to;
@@ -222,8 +225,10 @@ typedef struct visits {
 
 static void visit_push(checker *c, visits *v, func *f, global *g) {
     if (f ? f->exported : g->mark) return;
-    if (f) f->exported = true; /* used as the mark here; set anew when exports are made */
-    else g->mark = 1;
+    if (f)
+        f->exported = true; /* used as the mark here; set anew when exports are made */
+    else
+        g->mark = 1;
     visit item = {.func = f, .global = g};
     const th_ast *ast = f ? f->ast : g->ast;
     TC_PUSH(c, item.asts, item.nasts, item.asts_cap, ast);
@@ -366,8 +371,10 @@ static void check_whole(checker *c, const th_source *source, const th_ast *ast, 
 th_status tc_check(checker *c, const th_source *source, const th_ast *ast, th_tir_program *out) {
     c->queue_end = &c->queue;
     /* The one place an exhausted memory budget comes back to; see the head of check.h. */
-    if (setjmp(c->no_memory)) c->status = TH_E_NOMEM;
-    else check_whole(c, source, ast, out);
+    if (setjmp(c->no_memory))
+        c->status = TH_E_NOMEM;
+    else
+        check_whole(c, source, ast, out);
     tc_drop_verbs(c);
     if (c->schema) th_schema_release(c->schema);
     return c->status;

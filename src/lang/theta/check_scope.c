@@ -47,8 +47,10 @@ sym *tc_lookup(checker *c, th_view name) {
 static void table_put(scope *s, sym *m) {
     uint32_t i = (uint32_t)m->hash & (s->table_size - 1);
     while (s->table[i] && !th_view_eq(s->table[i]->name, m->name)) i = (i + 1) & (s->table_size - 1);
-    if (!s->table[i]) s->table[i] = m; /* the newest of a name is put first when the table is rebuilt */
-    else if (s->table[i] != m) s->table[i] = m;
+    if (!s->table[i])
+        s->table[i] = m; /* the newest of a name is put first when the table is rebuilt */
+    else if (s->table[i] != m)
+        s->table[i] = m;
 }
 
 static void table_rebuild(checker *c, scope *s) {
@@ -66,8 +68,10 @@ sym *tc_scope_add(checker *c, scope *s, sym_kind kind, th_view name, const th_as
     *m = (sym){.name = name, .hash = hash_name(name), .next = s->syms, .kind = (uint8_t)kind, .ast = ast, .file = f};
     s->syms = m;
     s->count++;
-    if (s->count > HASH_FROM && s->count * 2 > s->table_size) table_rebuild(c, s);
-    else if (s->table) table_put(s, m);
+    if (s->count > HASH_FROM && s->count * 2 > s->table_size)
+        table_rebuild(c, s);
+    else if (s->table)
+        table_put(s, m);
     return m;
 }
 
@@ -200,7 +204,8 @@ static void add_global(checker *c, const th_ast *ast, bool variable) {
 
 void tc_declare_type(checker *c, const th_ast *ast) {
     tdecl *d = tc_new(c, sizeof *d);
-    *d = (tdecl){.name = ast->text, .ast = ast, .file = c->file, .scope = c->scope, .is_enum = ast->kind == TH_AST_ENUM};
+    *d =
+        (tdecl){.name = ast->text, .ast = ast, .file = c->file, .scope = c->scope, .is_enum = ast->kind == TH_AST_ENUM};
     d->fields = tc_new(c, (ast->nkids + 1) * sizeof *d->fields);
     for (uint32_t i = 0; i < ast->nkids; i++) {
         const th_ast *kid = ast->kids[i];
@@ -212,7 +217,7 @@ void tc_declare_type(checker *c, const th_ast *ast) {
         field *f = &d->fields[d->nfields++];
         *f = (field){.name = kid->text, .type = T_BAD, .ast = kid, .initial = d->is_enum ? NULL : tc_kid(kid, 1)};
     }
-    if (d->nfields > 255) tc_error(c, TH_E_LIMIT, ast, "a struct has at most 255 fields");
+    if (d->nfields > 255 && !d->is_enum) tc_error(c, TH_E_LIMIT, ast, "a struct has at most 255 fields");
     if (d->is_enum && d->nfields == 0) tc_error(c, TH_E_TYPE, ast, "the enum `%.*s` has no members", V(ast->text));
     d->resolved = d->is_enum;
     d->type = tc_intern(c, d->is_enum ? TH_KIND_ENUM : TH_KIND_STRUCT, NULL, 0, d, (th_view){0});
@@ -229,8 +234,10 @@ static void declare_member(checker *c, const th_ast *ast) {
     case TH_AST_FUNCTION: add_function(c, ast, ast, NULL); break;
     case TH_AST_BINDING: {
         const th_ast *value = tc_kid(ast, 1);
-        if (value && value->kind == TH_AST_LAMBDA) add_function(c, ast, value, tc_kid(ast, 0));
-        else add_global(c, ast, false);
+        if (value && value->kind == TH_AST_LAMBDA)
+            add_function(c, ast, value, tc_kid(ast, 0));
+        else
+            add_global(c, ast, false);
         break;
     }
     case TH_AST_VARIABLE: add_global(c, ast, true); break;
@@ -364,7 +371,8 @@ sym *tc_member(checker *c, capsule *cap, th_view name) {
 /* The name behind the point of a MEMBER. */
 th_ast tc_tail(const th_ast *ast) {
     th_ast tail = *ast;
-    if (ast->kind == TH_AST_MEMBER && ast->to >= ast->from + ast->text.len) tail.from = ast->to - (uint32_t)ast->text.len;
+    if (ast->kind == TH_AST_MEMBER && ast->to >= ast->from + ast->text.len)
+        tail.from = ast->to - (uint32_t)ast->text.len;
     return tail;
 }
 
@@ -417,8 +425,10 @@ ref tc_resolve_ref(checker *c, const th_ast *ast) {
         if (s) return (ref){.kind = REF_SYM, .sym = s, .text = ast->text};
         ref deeper = capsule_or_prefix(c, th_view_of(tc_printf(c, "%.*s.%.*s", V(r.text), V(ast->text))));
         if (deeper.kind != REF_NONE) return deeper;
-        if (r.kind == REF_CAPSULE) no_member(c, ast, r.capsule);
-        else tc_error(c, TH_E_REFERENCE, ast, "there is no capsule `%.*s.%.*s`", V(r.text), V(ast->text));
+        if (r.kind == REF_CAPSULE)
+            no_member(c, ast, r.capsule);
+        else
+            tc_error(c, TH_E_REFERENCE, ast, "there is no capsule `%.*s.%.*s`", V(r.text), V(ast->text));
         return (ref){.kind = REF_TOLD};
     }
     if (r.kind == REF_SYM && r.sym->kind == SYM_TYPE) {
@@ -445,8 +455,7 @@ void tc_suggest_name(checker *c, th_view name, th_suggest *s) {
 /* A capsule that has what was looked for in vain. */
 static const char *found_elsewhere(checker *c, th_view name) {
     for (capsule *cap = c->capsules; cap; cap = cap->next)
-        if (!cap->standard && tc_scope_find(cap->scope, name))
-            return tc_printf(c, "%.*s.%.*s", V(cap->name), V(name));
+        if (!cap->standard && tc_scope_find(cap->scope, name)) return tc_printf(c, "%.*s.%.*s", V(cap->name), V(name));
     size_t n = th_engine_builtin_count(c->options->engine);
     for (size_t i = 0; i < n; i++) {
         const char *full = th_engine_builtin(c->options->engine, i)->name, *dot = strrchr(full, '.');
@@ -461,6 +470,8 @@ void tc_unknown(checker *c, const th_ast *ast, th_view name) {
     th_suggest_init(&s, name);
     tc_suggest_name(c, name, &s);
     const char *elsewhere = found_elsewhere(c, name);
-    if (s.best.len) tc_hint(c, "did you mean `%.*s`?", V(s.best));
-    else if (elsewhere) tc_hint(c, "did you mean `%s`?", elsewhere);
+    if (s.best.len)
+        tc_hint(c, "did you mean `%.*s`?", V(s.best));
+    else if (elsewhere)
+        tc_hint(c, "did you mean `%s`?", elsewhere);
 }

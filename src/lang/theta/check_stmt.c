@@ -125,7 +125,8 @@ static th_tir *local_function(checker *c, const th_ast *ast, const th_ast *lambd
 
 /* ---- Bindings ----------------------------------------------------------------------------------------------- */
 
-static th_tir *bind_value(checker *c, const th_ast *ast, const th_ast *value_ast, ty written, bool is_variable, ty want) {
+static th_tir *bind_value(checker *c, const th_ast *ast, const th_ast *value_ast, ty written, bool is_variable,
+                          ty want) {
     th_tir *value = tc_expr(c, value_ast, written);
     ty have = tc_shallow(c, value->type);
     ty t = type_of_value(c, value, written, value_ast);
@@ -210,7 +211,8 @@ static th_tir *new_value(checker *c, const change *ch, th_tir *old, ty type) {
         by->kind = TH_TIR_FLOAT;
         by->fval = 1;
         by->type = t;
-    } else if (!ch->value && tc_is_int(t)) by->type = t;
+    } else if (!ch->value && tc_is_int(t))
+        by->type = t;
     th_tir *n = tc_binary_nodes(c, ch->ast, ch->op, old, by);
     if (n->type == T_BAD) return n;
     return tc_coerce(c, n, type, ch->value ? ch->value : ch->ast);
@@ -375,8 +377,10 @@ static th_tir *loop_jump(checker *c, const th_ast *ast, bool is_break) {
             loop *user = l->outer;
             while (user && user->artificial) user = user->outer;
             if (!user) break;
-            if (is_break) l->exits_break = true;
-            else l->exits_continue = true;
+            if (is_break)
+                l->exits_break = true;
+            else
+                l->exits_continue = true;
             return leave_by(c, l, is_break ? EXIT_BREAK : EXIT_CONTINUE, ast);
         }
         if (is_break) {
@@ -400,7 +404,8 @@ static th_tir *return_node(checker *c, th_tir *value, const th_ast *ast) {
     inst *i = c->cur;
     loop *out = finally_around(i);
     if (!out) {
-        th_tir *n = value ? tc_node(c, TH_TIR_RETURN, T_NEVER, ast, 1, value) : tc_node(c, TH_TIR_RETURN, T_NEVER, ast, 0);
+        th_tir *n =
+            value ? tc_node(c, TH_TIR_RETURN, T_NEVER, ast, 1, value) : tc_node(c, TH_TIR_RETURN, T_NEVER, ast, 0);
         TC_PUSH(c, i->returns, i->nreturns, i->returns_cap, n);
         TC_PUSH(c, i->return_asts, i->nreturn_asts, i->return_asts_cap, tc_kid(ast, 0) ? ast->kids[0] : ast);
         c->facts = &tc_dead;
@@ -409,9 +414,7 @@ static th_tir *return_node(checker *c, th_tir *value, const th_ast *ast) {
     out->exits_return = true;
     if (!value) return leave_by(c, out, EXIT_RETURN, ast);
     if (i->inferred) value = tc_coerce(c, value, i->result, ast);
-    if (!out->slot) {
-        out->slot = tc_var_new(c, (th_view){0}, tc_option(c, value->type), ast);
-    }
+    if (!out->slot) { out->slot = tc_var_new(c, (th_view){0}, tc_option(c, value->type), ast); }
     th_tir *set = set_local(c, out->slot, tc_coerce(c, value, out->slot->type, ast), ast);
     return tc_seq(c, set, leave_by(c, out, EXIT_RETURN, ast), ast);
 }
@@ -428,7 +431,8 @@ static th_tir *return_statement(checker *c, const th_ast *ast) {
         value = tc_expr(c, value_ast, T_NONE);
         if (value->type != TH_TYPE_VOID && value->type != T_BAD && !value->never) {
             if (tc_error(c, TH_E_TYPE, value_ast, "`%.*s` gives no value, but %s is returned", V(i->func->name),
-                         tc_text(c, value->type)) && i->func->def)
+                         tc_text(c, value->type)) &&
+                i->func->def)
                 tc_note(c, i->func->file, i->func->def, "it is declared as void here");
             value = tc_bad(c, ast);
         } else if (value->type == TH_TYPE_VOID && !value->never) {
@@ -471,7 +475,8 @@ static th_tir *leave_loop(checker *c, loop *l, th_tir *node, fact *normal, const
     th_tir *leaving = tc_op(c, TH_TIR_BINARY, TH_TIR_NE, TH_TYPE_BOOL, ast, tc_local_read(c, out->exit, ast),
                             tc_int(c, TH_TYPE_I64, EXIT_NONE, ast));
     node->never = false;
-    th_tir *pass = tc_node(c, TH_TIR_IF, TH_TYPE_VOID, ast, 3, leaving, tc_node(c, TH_TIR_BREAK, T_NEVER, ast, 0), NULL);
+    th_tir *pass =
+        tc_node(c, TH_TIR_IF, TH_TYPE_VOID, ast, 3, leaving, tc_node(c, TH_TIR_BREAK, T_NEVER, ast, 0), NULL);
     return tc_seq(c, node, pass, ast);
 }
 
@@ -484,7 +489,8 @@ static th_tir *loop_body(checker *c, const th_ast *ast) {
     return n;
 }
 
-static th_tir *while_loop(checker *c, const th_ast *ast, const th_ast *condition, const th_ast *step, const th_ast *body) {
+static th_tir *while_loop(checker *c, const th_ast *ast, const th_ast *condition, const th_ast *step,
+                          const th_ast *body) {
     tc_forget(c, condition);
     tc_forget(c, body);
     tc_forget(c, step);
@@ -623,11 +629,13 @@ static th_tir *for_in(checker *c, const th_ast *ast) {
     loop *l = enter_loop(c);
     th_tir *bind = NULL;
     bool direct = good && s.from && pattern->kind != TH_AST_WILDCARD && plain_name(pattern) && !tc_kid(pattern, 0);
-    var *index = direct ? tc_bind(c, pattern->text, TH_TYPE_I64, pattern, false)
-                        : tc_var_new(c, (th_view){0}, TH_TYPE_I64, ast);
+    var *index =
+        direct ? tc_bind(c, pattern->text, TH_TYPE_I64, pattern, false) : tc_var_new(c, (th_view){0}, TH_TYPE_I64, ast);
     if (!good) {
-        if (plain_name(pattern)) tc_bind(c, pattern->text, T_BAD, pattern, true);
-        else tc_destructure(c, pattern, tc_bad(c, pattern));
+        if (plain_name(pattern))
+            tc_bind(c, pattern->text, T_BAD, pattern, true);
+        else
+            tc_destructure(c, pattern, tc_bad(c, pattern));
     } else if (pattern->kind != TH_AST_WILDCARD && !direct) {
         th_tir *value = s.from ? tc_local_read(c, index, pattern) : NULL;
         bind = s.second ? bind_pair(c, pattern, &s, index)
@@ -641,7 +649,9 @@ static th_tir *for_in(checker *c, const th_ast *ast) {
     }
     if (bind) inner = tc_seq(c, bind, inner, ast);
     th_tir *from = s.from ? s.from : tc_int(c, TH_TYPE_I64, 0, ast);
-    th_tir *to = s.to ? s.to : good ? tc_node(c, TH_TIR_LEN, TH_TYPE_I64, over, 1, tc_local_read(c, s.list, over)) : from;
+    th_tir *to = s.to   ? s.to
+                 : good ? tc_node(c, TH_TIR_LEN, TH_TYPE_I64, over, 1, tc_local_read(c, s.list, over))
+                        : from;
     th_tir *n = tc_node(c, TH_TIR_FOR_RANGE, TH_TYPE_VOID, ast, 3, from, to, inner);
     n->local = index->local;
     n = leave_loop(c, l, n, before, ast);
@@ -712,8 +722,10 @@ static th_tir *unslot(checker *c, var *slot, ty type, const th_ast *ast) {
 /* After the `finally` part: goes on with the way out that led to it. */
 static uint32_t resume_exits(checker *c, loop *l, var *error, th_tir **nodes, uint32_t n, const th_ast *ast) {
     fact *facts = c->facts;
-    nodes[n++] = resume_exit(c, l, EXIT_THROW, tc_node(c, TH_TIR_THROW, T_NEVER, ast, 1,
-                             tc_node(c, TH_TIR_UNWRAP, TH_TYPE_ERROR, ast, 1, tc_local_read(c, error, ast))), ast);
+    nodes[n++] = resume_exit(c, l, EXIT_THROW,
+                             tc_node(c, TH_TIR_THROW, T_NEVER, ast, 1,
+                                     tc_node(c, TH_TIR_UNWRAP, TH_TYPE_ERROR, ast, 1, tc_local_read(c, error, ast))),
+                             ast);
     if (l->exits_return) {
         ty result = c->cur->result;
         th_tir *value = l->slot ? unslot(c, l->slot, tc_shallow(c, result), ast) : NULL;

@@ -76,8 +76,10 @@ th_tir *tc_verb_close(checker *c, verb *v, ty row) {
     th_spec_inputs(v->spec, v->ninputs);
     th_status status = th_spec_finish(v->spec, &bytes, &len);
     if (status != TH_OK) {
-        if (status == TH_E_LIMIT) tc_error(c, status, v->ast, "this expression over columns is too large");
-        else spec_status(c, status);
+        if (status == TH_E_LIMIT)
+            tc_error(c, status, v->ast, "this expression over columns is too large");
+        else
+            spec_status(c, status);
         return give_up(c, v);
     }
     char *text = th_arena_text(c->arena, (const char *)bytes, len);
@@ -135,11 +137,10 @@ static bool takes_twice(checker *c, const columns *cs, const th_ast *ast, th_vie
 
 /* A column given by its bare name. */
 static bool column_name(checker *c, const verb *v, const arg *a, th_view *name) {
-    if (!a->ast || a->name.len || a->ast->kind != TH_AST_NAME) {
+    if (!a->ast || a->name.len || !tc_written_column(a->ast, name)) {
         tc_error(c, TH_E_TYPE, a->ast ? a->ast : v->ast, "the name of a column is expected here");
         return false;
     }
-    *name = a->ast->text;
     if (tc_column(v, *name) >= 0) return true;
     tc_no_column(c, v, a->ast, *name);
     return false;
@@ -148,8 +149,8 @@ static bool column_name(checker *c, const verb *v, const arg *a, th_view *name) 
 static bool check_count(checker *c, const th_ast *ast, const char *name, uint32_t n, uint32_t least, uint32_t most,
                         const char *form) {
     if (n >= least && n <= most) return true;
-    if (tc_error(c, TH_E_REFERENCE, ast, "`%s` takes %s%u argument%s, found %u", name, least == most ? "" : "at least ", least,
-                 least == 1 ? "" : "s", n))
+    if (tc_error(c, TH_E_REFERENCE, ast, "`%s` takes %s%u argument%s, found %u", name, least == most ? "" : "at least ",
+                 least, least == 1 ? "" : "s", n))
         tc_hint(c, "it is written %s", form);
     return false;
 }
@@ -164,7 +165,8 @@ static th_tir *where(checker *c, const th_ast *ast, th_tir *table, arg *args, ui
     for (uint32_t i = 0; i < n; i++) {
         cell x = tc_cell(c, v, args[i].ast);
         if (!x.bad && x.type != TH_TYPE_BOOL) {
-            tc_error(c, TH_E_TYPE, args[i].ast, "expected a condition (bool), found %s", tc_text(c, tc_cell_type(c, &x)));
+            tc_error(c, TH_E_TYPE, args[i].ast, "expected a condition (bool), found %s",
+                     tc_text(c, tc_cell_type(c, &x)));
             x.bad = true;
         }
         bad |= x.bad;
@@ -229,7 +231,8 @@ static th_tir *derive(checker *c, const th_ast *ast, th_tir *table, arg *args, u
 }
 
 static th_tir *select_columns(checker *c, const th_ast *ast, th_tir *table, arg *args, uint32_t n) {
-    if (!check_count(c, ast, "select", n, 1, TC_MAX_ARGS, "`table => select(a, b, name: expression)`")) return tc_bad(c, ast);
+    if (!check_count(c, ast, "select", n, 1, TC_MAX_ARGS, "`table => select(a, b, name: expression)`"))
+        return tc_bad(c, ast);
     verb *v = tc_verb_open(c, TH_VERB_SELECT, ast, table);
     columns cs = {0};
     bool bad = false;
@@ -281,7 +284,8 @@ static th_tir *rename_columns(checker *c, const th_ast *ast, th_tir *table, arg 
         } else if (column_name(c, v, &old, &name)) {
             names[tc_column(v, name)] = args[i].name;
             th_spec_add(v->spec, args[i].name, th_spec_column(v->spec, name), false);
-        } else bad = true;
+        } else
+            bad = true;
     }
     for (uint32_t i = 0; i < v->ncolumns && !bad; i++) {
         bad |= takes_twice(c, &cs, ast, names[i]);
@@ -330,7 +334,8 @@ static th_tir *distinct(checker *c, const th_ast *ast, th_tir *table, arg *args,
     for (uint32_t i = 0; i < n; i++) {
         cell x = tc_cell(c, v, args[i].ast);
         bad |= x.bad;
-        th_view name = args[i].ast->kind == TH_AST_NAME ? args[i].ast->text : (th_view){0};
+        th_view name = {0};
+        tc_written_column(args[i].ast, &name);
         if (!bad) th_spec_add(v->spec, name, tc_emit(c, v, &x, T_NONE), false);
     }
     return bad ? give_up(c, v) : tc_verb_close(c, v, row_of(c, table));
@@ -353,7 +358,8 @@ static th_tir *one_column(checker *c, const th_ast *ast, th_tir *table, arg *arg
 /* ---- Grouping ----------------------------------------------------------------------------------------------- */
 
 static th_tir *group(checker *c, const th_ast *ast, th_tir *table, arg *args, uint32_t n) {
-    if (!check_count(c, ast, "group", n, 1, TC_MAX_ARGS, "`table => group(a, b) => aggregate(...)`")) return tc_bad(c, ast);
+    if (!check_count(c, ast, "group", n, 1, TC_MAX_ARGS, "`table => group(a, b) => aggregate(...)`"))
+        return tc_bad(c, ast);
     grouping *g = tc_new(c, sizeof *g);
     g->decl = (tdecl){.name = th_view_of("grouped"), .resolved = true};
     g->keys = tc_new(c, n * sizeof *g->keys);
@@ -365,8 +371,10 @@ static th_tir *group(checker *c, const th_ast *ast, th_tir *table, arg *args, ui
     for (uint32_t i = 0; i < n; i++) {
         g->keys[i] = args[i].named ? args[i].named : args[i].ast;
         th_view name;
-        if (args[i].name.len) bad |= tc_cell(c, v, args[i].ast).bad;
-        else bad |= !column_name(c, v, &args[i], &name);
+        if (args[i].name.len)
+            bad |= tc_cell(c, v, args[i].ast).bad;
+        else
+            bad |= !column_name(c, v, &args[i], &name);
     }
     abandon(c, v);
     if (bad) return tc_bad(c, ast);
@@ -400,8 +408,12 @@ static bool add_keys(checker *c, verb *v, const grouping *g, columns *cs) {
     c->file = g->file;
     for (uint32_t i = 0; i < g->nkeys; i++) {
         const th_ast *k = g->keys[i], *value = k->kind == TH_AST_NAMED ? k->kids[0] : k;
-        if (takes_twice(c, cs, k, k->text)) good = false;
-        else good &= add_named(c, v, cs, k->text, value);
+        th_view name = k->text;
+        if (k->kind != TH_AST_NAMED) tc_written_column(k, &name);
+        if (takes_twice(c, cs, k, name))
+            good = false;
+        else
+            good &= add_named(c, v, cs, name, value);
     }
     c->scope = scope;
     c->file = file;
@@ -409,8 +421,8 @@ static bool add_keys(checker *c, verb *v, const grouping *g, columns *cs) {
 }
 
 /* Expressions of several aggregates, `sum(a) / sum(b)`: the aggregates first, then a selection that computes with them. */
-static th_tir *compose(checker *c, const th_ast *ast, th_tir *table, const grouping *g, columns *keys, arg *args, uint32_t n,
-                       const gathered *all) {
+static th_tir *compose(checker *c, const th_ast *ast, th_tir *table, const grouping *g, columns *keys, arg *args,
+                       uint32_t n, const gathered *all) {
     verb *v = tc_verb_open(c, TH_VERB_SELECT, ast, table);
     columns cs = {0};
     bool bad = false;
@@ -468,7 +480,8 @@ static th_tir *aggregate(checker *c, const th_ast *ast, th_tir *table, arg *args
         uint32_t before = all.count;
         gather(c, args[i].ast, &all);
         if (all.count > before) continue;
-        tc_error(c, TH_E_TYPE, args[i].ast, "this has no aggregate in it, such as count(), sum(x), mean(x), min(x), max(x)");
+        tc_error(c, TH_E_TYPE, args[i].ast,
+                 "this has no aggregate in it, such as count(), sum(x), mean(x), min(x), max(x)");
         good = false;
     }
     if (!good) return give_up(c, v);
@@ -498,8 +511,8 @@ static th_tir *other_table(checker *c, const th_ast *ast, arg *args, uint32_t n,
 }
 
 typedef struct join_sides {
-    verb *left;  /* the verb; its columns are the left ones */
-    verb right;  /* shares the spec; its columns are the right ones */
+    verb *left; /* the verb; its columns are the left ones */
+    verb right; /* shares the spec; its columns are the right ones */
     columns dropped;
 } join_sides;
 
@@ -527,13 +540,15 @@ static bool add_pair(checker *c, join_sides *s, const th_ast *ast, const th_ast 
     }
     th_spec_add(s->left->spec, (th_view){0}, a.ref, false);
     th_spec_add(s->left->spec, (th_view){0}, b.ref, false);
-    bool same = left->kind == TH_AST_NAME && right->kind == TH_AST_NAME && th_view_eq(left->text, right->text);
-    if (same) put(c, &s->dropped, right->text, T_BAD);
+    th_view from, to;
+    bool same = tc_written_column(left, &from) && tc_written_column(right, &to) && th_view_eq(from, to);
+    if (same) put(c, &s->dropped, to, T_BAD);
     return true;
 }
 
 static bool join_keys(checker *c, join_sides *s, const th_ast *on) {
-    if (on->kind == TH_AST_NAME) return add_pair(c, s, on, on, on);
+    th_view name;
+    if (tc_written_column(on, &name)) return add_pair(c, s, on, on, on);
     if (on->kind == TH_AST_BINARY && on->op == TH_TOKEN_AND_AND) {
         bool first = join_keys(c, s, on->kids[0]);
         return join_keys(c, s, on->kids[1]) && first;
@@ -580,8 +595,10 @@ static th_tir *join(checker *c, const th_ast *ast, th_tir *table, arg *args, uin
     const th_ast *on = NULL;
     bool good = other != NULL;
     for (uint32_t i = 1; i < n; i++) {
-        if (th_view_is(args[i].name, "on") || (!args[i].name.len && !on)) on = args[i].ast;
-        else if (th_view_is(args[i].name, "kind")) good &= join_kind(c, &args[i], &left);
+        if (th_view_is(args[i].name, "on") || (!args[i].name.len && !on))
+            on = args[i].ast;
+        else if (th_view_is(args[i].name, "kind"))
+            good &= join_kind(c, &args[i], &left);
         else {
             tc_error(c, TH_E_REFERENCE, args[i].named ? args[i].named : args[i].ast, "`join` takes `on:` and `kind:`");
             good = false;
@@ -617,8 +634,9 @@ static th_tir *union_of(checker *c, const th_ast *ast, th_tir *table, arg *args,
             continue;
         }
         if (tc_error(c, TH_E_TYPE, args[0].ast, "a union needs the same columns on both sides"))
-            tc_hint(c, "column %u is `%.*s` %s on the left and `%.*s` %s on the right", i + 1, V(a ? a->name : th_view_of("-")),
-                    a ? tc_text(c, a->type) : "", V(b ? b->name : th_view_of("-")), b ? tc_text(c, b->type) : "");
+            tc_hint(c, "column %u is `%.*s` %s on the left and `%.*s` %s on the right", i + 1,
+                    V(a ? a->name : th_view_of("-")), a ? tc_text(c, a->type) : "", V(b ? b->name : th_view_of("-")),
+                    b ? tc_text(c, b->type) : "");
         return give_up(c, v);
     }
     v->inputs[v->ninputs++] = other;
@@ -628,16 +646,30 @@ static th_tir *union_of(checker *c, const th_ast *ast, th_tir *table, arg *args,
 /* ---- The table of verbs ------------------------------------------------------------------------------------- */
 
 typedef enum verb_name {
-    WHERE, DERIVE, SELECT, DROP, RENAME, GROUP, AGGREGATE, SORT, TAKE, SKIP, DISTINCT, JOIN, LEFT_JOIN, UNION, COLUMN
+    WHERE,
+    DERIVE,
+    SELECT,
+    DROP,
+    RENAME,
+    GROUP,
+    AGGREGATE,
+    SORT,
+    TAKE,
+    SKIP,
+    DISTINCT,
+    JOIN,
+    LEFT_JOIN,
+    UNION,
+    COLUMN
 } verb_name;
 
 static const struct {
     const char *name;
     verb_name verb;
 } verbs[] = {
-    {"where", WHERE},   {"filter", WHERE},       {"derive", DERIVE}, {"select", SELECT}, {"drop", DROP},
-    {"rename", RENAME}, {"group", GROUP},        {"group_by", GROUP}, {"aggregate", AGGREGATE}, {"sort", SORT},
-    {"take", TAKE},     {"skip", SKIP},          {"distinct", DISTINCT}, {"join", JOIN}, {"left_join", LEFT_JOIN},
+    {"where", WHERE},   {"filter", WHERE},  {"derive", DERIVE},     {"select", SELECT},       {"drop", DROP},
+    {"rename", RENAME}, {"group", GROUP},   {"group_by", GROUP},    {"aggregate", AGGREGATE}, {"sort", SORT},
+    {"take", TAKE},     {"skip", SKIP},     {"distinct", DISTINCT}, {"join", JOIN},           {"left_join", LEFT_JOIN},
     {"union", UNION},   {"column", COLUMN},
 };
 
@@ -723,14 +755,19 @@ static bool csv_option(checker *c, const arg *a, th_csv_options *o) {
         o->no_header = a->ast->kind == TH_AST_FALSE;
     } else if (th_view_is(a->name, "bad")) {
         bool word = word_of(a->ast, &text);
-        if (word && th_view_is(text, "error")) o->bad_cell = TH_BAD_ERROR;
-        else if (word && th_view_is(text, "null")) o->bad_cell = TH_BAD_NULL;
-        else if (word && th_view_is(text, "skip")) o->bad_cell = TH_BAD_SKIP;
-        else return bad_option(c, a, "'error', 'null' or 'skip'");
+        if (word && th_view_is(text, "error"))
+            o->bad_cell = TH_BAD_ERROR;
+        else if (word && th_view_is(text, "null"))
+            o->bad_cell = TH_BAD_NULL;
+        else if (word && th_view_is(text, "skip"))
+            o->bad_cell = TH_BAD_SKIP;
+        else
+            return bad_option(c, a, "'error', 'null' or 'skip'");
     } else if (th_view_is(a->name, "null_text")) {
         return null_texts(c, a, o);
     } else if (th_view_is(a->name, "infer_rows")) {
-        if (a->ast->kind != TH_AST_INT || !tc_parse_int(a->ast->text, &number)) return bad_option(c, a, "a whole number");
+        if (a->ast->kind != TH_AST_INT || !tc_parse_int(a->ast->text, &number))
+            return bad_option(c, a, "a whole number");
         o->infer_rows = (size_t)number;
     } else {
         if (tc_error(c, TH_E_REFERENCE, a->named ? a->named : a->ast, "`Csv.read` has no option `%.*s`", V(a->name)))
@@ -758,8 +795,8 @@ static bool declare_fields(checker *c, const th_ast *ast, ty row, th_csv_options
         if (fields[i].nullable) t = tc_arg(c, t, 0);
         fields[i].name = tc_printf(c, "%.*s", V(d->fields[i].name));
         if (tc_column_type(c, t, &fields[i].type)) continue;
-        if (tc_error(c, TH_E_TYPE, ast, "the field `%s` of `%.*s` is %s, which no column can be", fields[i].name, V(d->name),
-                     tc_text(c, d->fields[i].type)))
+        if (tc_error(c, TH_E_TYPE, ast, "the field `%s` of `%.*s` is %s, which no column can be", fields[i].name,
+                     V(d->name), tc_text(c, d->fields[i].type)))
             tc_note(c, d->file, d->fields[i].ast, "it is declared here");
         return false;
     }
@@ -809,13 +846,15 @@ static th_tir *read_file(checker *c, const th_ast *ast, arg *args, uint32_t n, t
         return tc_bad(c, ast);
     }
     for (uint32_t i = 1; i < n; i++) {
-        if (csv && args[i].name.len) good &= csv_option(c, &args[i], &o);
+        if (csv && args[i].name.len)
+            good &= csv_option(c, &args[i], &o);
         else {
             tc_error(c, TH_E_REFERENCE, args[i].ast, "`%s` takes a path%s", name, csv ? " and named options" : "");
             good = false;
         }
     }
-    th_tir *path = args[0].node ? tc_coerce(c, args[0].node, TH_TYPE_STRING, ast) : tc_expr(c, args[0].ast, TH_TYPE_STRING);
+    th_tir *path =
+        args[0].node ? tc_coerce(c, args[0].node, TH_TYPE_STRING, ast) : tc_expr(c, args[0].ast, TH_TYPE_STRING);
     const th_ast *path_ast = args[0].ast ? args[0].ast : ast;
     if (!good || path->type == T_BAD) return tc_bad(c, ast);
     ty row = wanted_row(c, want);

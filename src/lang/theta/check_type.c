@@ -74,11 +74,21 @@ ty tc_intern(checker *c, uint8_t kind, const ty *args, uint32_t nargs, tdecl *de
 
 void tc_types_init(checker *c) {
     static const uint8_t fixed[T_FIRST] = {
-        [TH_TYPE_VOID] = TH_KIND_VOID,     [TH_TYPE_I8] = TH_KIND_I8,       [TH_TYPE_I16] = TH_KIND_I16,
-        [TH_TYPE_I32] = TH_KIND_I32,       [TH_TYPE_I64] = TH_KIND_I64,     [TH_TYPE_F32] = TH_KIND_F32,
-        [TH_TYPE_F64] = TH_KIND_F64,       [TH_TYPE_BOOL] = TH_KIND_BOOL,   [TH_TYPE_STRING] = TH_KIND_STRING,
-        [TH_TYPE_SYMBOL] = TH_KIND_SYMBOL, [TH_TYPE_ERROR] = TH_KIND_ERROR, [TH_TYPE_VALUE] = TH_KIND_VALUE,
-        [T_BAD] = K_BAD,                   [T_NEVER] = K_NEVER,             [T_NULL] = K_NULL,
+        [TH_TYPE_VOID] = TH_KIND_VOID,
+        [TH_TYPE_I8] = TH_KIND_I8,
+        [TH_TYPE_I16] = TH_KIND_I16,
+        [TH_TYPE_I32] = TH_KIND_I32,
+        [TH_TYPE_I64] = TH_KIND_I64,
+        [TH_TYPE_F32] = TH_KIND_F32,
+        [TH_TYPE_F64] = TH_KIND_F64,
+        [TH_TYPE_BOOL] = TH_KIND_BOOL,
+        [TH_TYPE_STRING] = TH_KIND_STRING,
+        [TH_TYPE_SYMBOL] = TH_KIND_SYMBOL,
+        [TH_TYPE_ERROR] = TH_KIND_ERROR,
+        [TH_TYPE_VALUE] = TH_KIND_VALUE,
+        [T_BAD] = K_BAD,
+        [T_NEVER] = K_NEVER,
+        [T_NULL] = K_NULL,
         [T_NONE] = K_NONE,
     };
     for (uint32_t i = 0; i < T_FIRST; i++) tc_intern(c, fixed[i], NULL, 0, NULL, (th_view){0});
@@ -453,7 +463,8 @@ th_type_id tc_final(checker *c, ty t) {
     case TH_KIND_ENUM: return final_decl(c, t);
     case K_GROUPED: return tc_final(c, tc_table_of(c, k.args[0]));
     case TH_KIND_TABLE: /* more columns than a struct has fields */
-        if (k.nargs && tc_kind(c, k.args[0]) == TH_KIND_STRUCT && c->types[tc_arg(c, t, 0)].decl->nfields > 255) k.nargs = 0;
+        if (k.nargs && tc_kind(c, k.args[0]) == TH_KIND_STRUCT && c->types[tc_arg(c, t, 0)].decl->nfields > 255)
+            k.nargs = 0;
         break;
     default: break;
     }
@@ -472,10 +483,10 @@ static ty plain_type(th_view name) {
         const char *name;
         ty type;
     } table[] = {
-        {"i64", TH_TYPE_I64},       {"f64", TH_TYPE_F64},     {"String", TH_TYPE_STRING}, {"Boolean", TH_TYPE_BOOL},
-        {"bool", TH_TYPE_BOOL},     {"i32", TH_TYPE_I32},     {"void", TH_TYPE_VOID},     {"Symbol", TH_TYPE_SYMBOL},
-        {"f32", TH_TYPE_F32},       {"i8", TH_TYPE_I8},       {"i16", TH_TYPE_I16},       {"Error", TH_TYPE_ERROR},
-        {"Nil", TH_TYPE_VOID},      {"Void", TH_TYPE_VOID},   {"value", TH_TYPE_VALUE},   {"Bool", TH_TYPE_BOOL},
+        {"i64", TH_TYPE_I64},       {"f64", TH_TYPE_F64},   {"String", TH_TYPE_STRING}, {"Boolean", TH_TYPE_BOOL},
+        {"bool", TH_TYPE_BOOL},     {"i32", TH_TYPE_I32},   {"void", TH_TYPE_VOID},     {"Symbol", TH_TYPE_SYMBOL},
+        {"f32", TH_TYPE_F32},       {"i8", TH_TYPE_I8},     {"i16", TH_TYPE_I16},       {"Error", TH_TYPE_ERROR},
+        {"Nil", TH_TYPE_VOID},      {"Void", TH_TYPE_VOID}, {"value", TH_TYPE_VALUE},   {"Bool", TH_TYPE_BOOL},
         {"string", TH_TYPE_STRING},
     };
     for (size_t i = 0; i < TH_COUNT(table); i++)
@@ -545,8 +556,10 @@ static ty generic_type(checker *c, const th_ast *ast, const ty *args, uint32_t n
         if (n == 0) return tc_dict(c, TH_TYPE_STRING, free_type(c, vars, false));
         if (!count_is(c, ast, n, 1, 2)) return T_BAD;
         if (n == 2 && !good_key(c, args[0])) {
-            tc_error(c, TH_E_TYPE, ast->kids[0], "%s cannot be a key: keys are strings, symbols, whole numbers, booleans "
-                     "or enums", tc_text(c, args[0]));
+            tc_error(c, TH_E_TYPE, ast->kids[0],
+                     "%s cannot be a key: keys are strings, symbols, whole numbers, booleans "
+                     "or enums",
+                     tc_text(c, args[0]));
             return T_BAD;
         }
         if (n == 2 && args[0] == TH_TYPE_SYMBOL) return tc_dict(c, TH_TYPE_STRING, args[1]);
@@ -578,7 +591,7 @@ static ty named_type(checker *c, const th_ast *ast) {
 }
 
 static void unknown_type(checker *c, const th_ast *ast) {
-    static const char *const known[] = {"Number", "String", "Boolean", "Symbol",   "List", "Dict",
+    static const char *const known[] = {"Number", "String", "Boolean",  "Symbol",   "List",  "Dict",
                                         "Tuple",  "Table",  "Function", "Variadic", "Error", "void"};
     if (!tc_error(c, TH_E_REFERENCE, ast, "there is no type `%.*s`", V(ast->text))) return;
     th_suggest s;
@@ -714,7 +727,8 @@ static ty read_type(checker *c, reader *r, tvars *vars) {
     if (t == NO_TYPE) t = read_generic(c, name, args, n, vars);
     if (t == NO_TYPE) {
         sym *s = vars ? NULL : tc_lookup(c, name);
-        t = s && s->kind == SYM_TYPE ? s->type : tc_intern(c, TH_KIND_OPAQUE, NULL, 0, NULL, name);
+        th_view kept = vars ? name : th_view_of(tc_printf(c, "%.*s", V(name)));
+        t = s && s->kind == SYM_TYPE ? s->type : tc_intern(c, TH_KIND_OPAQUE, NULL, 0, NULL, kept);
     }
     if (take_char(r, '?')) t = tc_option(c, t);
     r->depth--;

@@ -39,6 +39,8 @@ verb *tc_verb_open(checker *c, th_verb kind, const th_ast *ast, th_tir *input);
 /* The call of Flow.apply that makes the table. */
 th_tir *tc_verb_close(checker *c, verb *v, ty row);
 int64_t tc_column(const verb *v, th_view name);
+/* A column as it is written: its bare name, or `col('any text')`. False: something else. */
+bool tc_written_column(const th_ast *ast, th_view *name);
 void tc_no_column(checker *c, const verb *v, const th_ast *ast, th_view name);
 bool tc_uses_columns(const verb *v, const th_ast *ast);
 cell tc_cell(checker *c, verb *v, const th_ast *ast);

@@ -9,11 +9,12 @@
 
 #include "lang/theta/check.h"
 
-static const char *const keywords[] = {"break",  "capsule", "catch",  "continue", "else",  "enum", "false", "finally", "for",
-                                       "if",     "in",      "link",   "match",    "null",  "return", "struct", "throw", "true",
-                                       "try",    "void",    "while"};
-static const char *const type_names[] = {"Boolean", "Dict", "Error", "Function", "List", "Number", "String", "Symbol", "Table",
-                                         "Tuple", "Variadic", "i8", "i16", "i32", "i64", "f32", "f64"};
+static const char *const keywords[] = {"break",   "capsule", "catch", "continue", "else", "enum",  "false",
+                                       "finally", "for",     "if",    "in",       "link", "match", "null",
+                                       "return",  "struct",  "throw", "true",     "try",  "void",  "while"};
+static const char *const type_names[] = {"Boolean", "Dict",   "Error", "Function", "List",     "Number",
+                                         "String",  "Symbol", "Table", "Tuple",    "Variadic", "i8",
+                                         "i16",     "i32",    "i64",   "f32",      "f64"};
 
 /* ---- The prelude -------------------------------------------------------------------------------------------- */
 
@@ -69,12 +70,14 @@ static void offer_capsules(completion *c, const th_engine *engine) {
         const char *full = th_engine_builtin(engine, i)->name, *dot = strrchr(full, '.');
         if (!dot) continue;
         th_view capsule = {full, (size_t)(dot - full)};
-        if (!th_view_eq(capsule, before) && !th_view_is(capsule, "Core") && !th_view_is(capsule, "Flow")) offer(c, capsule);
+        if (!th_view_eq(capsule, before) && !th_view_is(capsule, "Core") && !th_view_is(capsule, "Flow"))
+            offer(c, capsule);
         before = capsule;
     }
 }
 
-void th_theta_complete(const th_theta_options *options, th_view prefix, void (*found)(void *user, th_view name), void *user) {
+void th_theta_complete(const th_theta_options *options, th_view prefix, void (*found)(void *user, th_view name),
+                       void *user) {
     completion c = {.prefix = prefix, .found = found, .user = user};
     const th_engine *engine = options->engine;
     size_t n = th_engine_builtin_count(engine);
@@ -107,8 +110,10 @@ static void write_doc(th_buf *out, th_view doc) {
         while (end < doc.len && doc.data[end] != '\n') end++;
         th_view line = {doc.data + at, end - at};
         bool starts = line.len > sizeof mark - 1 && memcmp(line.data, mark, sizeof mark - 1) == 0;
-        if (starts) th_buf_printf(out, "\n  `%.*s`", (int)(line.len - 5), line.data + 5);
-        else th_buf_printf(out, "%s%.*s", at && !example ? " " : "", V(line));
+        if (starts)
+            th_buf_printf(out, "\n  `%.*s`", (int)(line.len - 5), line.data + 5);
+        else
+            th_buf_printf(out, "%s%.*s", at && !example ? " " : "", V(line));
         example = starts;
         at = end + 1;
     }
@@ -186,27 +191,31 @@ static bool seen_before(const th_engine *engine, size_t i) {
 
 static bool write_prelude(th_buf *out, th_view capsule) {
     for (size_t i = 0; i < th_theta_std_count; i++)
-        if (th_view_is(capsule, th_theta_std[i].name) && !prelude_functions(out->mem, &th_theta_std[i], write_function, out))
+        if (th_view_is(capsule, th_theta_std[i].name) &&
+            !prelude_functions(out->mem, &th_theta_std[i], write_function, out))
             return false;
     return true;
 }
 
 th_status th_theta_library_markdown(const th_engine *engine, th_buf *out) {
-    th_buf_text(out, "# The library\n\nMade from the descriptions in the sources. A function is called by its "
-                     "full name, `List.map(xs, f)`; in a\npipeline, or as a method, the capsule follows from the first value: "
-                     "`xs => map(f)`, `xs.map(f)`. What `Core` has needs no\ncapsule at all. `T?` may be null.\n");
+    th_buf_text(
+        out, "# The library\n\nMade from the descriptions in the sources. A function is called by its "
+             "full name, `List.map(xs, f)`; in a\npipeline, or as a method, the capsule follows from the first value: "
+             "`xs => map(f)`, `xs.map(f)`. What `Core` has needs no\ncapsule at all. `T?` may be null.\n");
     size_t n = th_engine_builtin_count(engine);
     for (size_t i = 0; i < n; i++) {
         th_view capsule = capsule_of(th_engine_builtin(engine, i));
         if (seen_before(engine, i) || th_view_is(capsule, "Flow")) continue;
         th_buf_printf(out, "\n## %.*s\n\n", V(capsule));
         for (size_t k = i; k < n; k++)
-            if (th_view_eq(capsule_of(th_engine_builtin(engine, k)), capsule)) write_builtin(out, th_engine_builtin(engine, k));
+            if (th_view_eq(capsule_of(th_engine_builtin(engine, k)), capsule))
+                write_builtin(out, th_engine_builtin(engine, k));
         if (!write_prelude(out, capsule)) return TH_E_NOMEM;
     }
     for (size_t i = 0; i < th_theta_std_count; i++) {
         bool written = false;
-        for (size_t k = 0; k < n; k++) written |= th_view_is(capsule_of(th_engine_builtin(engine, k)), th_theta_std[i].name);
+        for (size_t k = 0; k < n; k++)
+            written |= th_view_is(capsule_of(th_engine_builtin(engine, k)), th_theta_std[i].name);
         if (written) continue;
         th_buf_printf(out, "\n## %s\n\n", th_theta_std[i].name);
         if (!write_prelude(out, th_view_of(th_theta_std[i].name))) return TH_E_NOMEM;

@@ -13,10 +13,26 @@
 ** name could not stand. */
 typedef enum th_word {
     TH_WORD_NONE,
-    TH_WORD_LINK, TH_WORD_CAPSULE, TH_WORD_IF, TH_WORD_ELSE, TH_WORD_STRUCT, TH_WORD_ENUM, TH_WORD_RETURN,
-    TH_WORD_WHILE, TH_WORD_FOR, TH_WORD_BREAK, TH_WORD_CONTINUE, TH_WORD_MATCH, TH_WORD_TRUE, TH_WORD_FALSE,
+    TH_WORD_LINK,
+    TH_WORD_CAPSULE,
+    TH_WORD_IF,
+    TH_WORD_ELSE,
+    TH_WORD_STRUCT,
+    TH_WORD_ENUM,
+    TH_WORD_RETURN,
+    TH_WORD_WHILE,
+    TH_WORD_FOR,
+    TH_WORD_BREAK,
+    TH_WORD_CONTINUE,
+    TH_WORD_MATCH,
+    TH_WORD_TRUE,
+    TH_WORD_FALSE,
     TH_WORD_NULL,
-    TH_WORD_IN, TH_WORD_TRY, TH_WORD_CATCH, TH_WORD_FINALLY, TH_WORD_THROW,
+    TH_WORD_IN,
+    TH_WORD_TRY,
+    TH_WORD_CATCH,
+    TH_WORD_FINALLY,
+    TH_WORD_THROW,
 } th_word;
 
 #define TH_NO_PARTNER 0u
@@ -36,8 +52,8 @@ typedef struct th_tokens {
     th_mem *mem;
     th_token *items;
     size_t count, capacity;
-    bool unfinished;      /* the text ends inside a bracket, string or comment, and more text could make it right */
-    uint32_t quiet_from;  /* from here on a missing quote makes nonsense of what follows; UINT32_MAX: all is well */
+    bool unfinished;     /* the text ends inside a bracket, string or comment, and more text could make it right */
+    uint32_t quiet_from; /* from here on a missing quote makes nonsense of what follows; UINT32_MAX: all is well */
 } th_tokens;
 
 /* Reports problems in a text, and stays silent where they would only follow from others. */

@@ -5,18 +5,18 @@
 #include "lang/theta/tir.h"
 
 static const char *const kind_names[] = {
-    "int",        "float",       "string",     "null",        "local",       "global",      "unary",     "binary",
-    "and",        "or",          "if",         "switch",      "block",       "let",         "set",       "global-set",
-    "field",      "field-set",   "index",      "index-set",   "list-push",   "list-pop",    "len",       "dict-get",
-    "dict-get-or", "dict-has",   "dict-set",   "call",        "call-closure", "builtin",    "closure",   "struct",
-    "list",       "dict",        "some",       "unwrap",      "is-null",     "coalesce",    "variant",   "variant-tag",
-    "variant-get", "convert",    "while",      "for-range",   "break",       "continue",    "return",    "try",
-    "throw",      "trap",
+    "int",         "float",     "string",   "null",      "local",        "global",   "unary",   "binary",
+    "and",         "or",        "if",       "switch",    "block",        "let",      "set",     "global-set",
+    "field",       "field-set", "index",    "index-set", "list-push",    "list-pop", "len",     "dict-get",
+    "dict-get-or", "dict-has",  "dict-set", "call",      "call-closure", "builtin",  "closure", "struct",
+    "list",        "dict",      "some",     "unwrap",    "is-null",      "coalesce", "variant", "variant-tag",
+    "variant-get", "convert",   "while",    "for-range", "break",        "continue", "return",  "try",
+    "throw",       "trap",
 };
 _Static_assert(TH_COUNT(kind_names) == TH_TIR_TRAP + 1, "one name per kind of node");
 
-static const char *const op_names[] = {"neg", "not", "bnot", "add", "sub", "mul", "div", "rem", "pow", "band",
-                                       "bor", "bxor", "shl", "shr", "eq",  "ne",  "lt",  "le",  "gt",  "ge"};
+static const char *const op_names[] = {"neg", "not",  "bnot", "add", "sub", "mul", "div", "rem", "pow", "band",
+                                       "bor", "bxor", "shl",  "shr", "eq",  "ne",  "lt",  "le",  "gt",  "ge"};
 _Static_assert(TH_COUNT(op_names) == TH_TIR_GE + 1, "one name per operator");
 
 typedef struct printer {
@@ -148,8 +148,10 @@ static void print_node(printer *p, const th_tir *n) {
     print_details(p, n);
     p->depth++;
     for (uint32_t i = 0; i < n->nkids; i++) {
-        if (on_own_lines(n)) newline(p);
-        else th_buf_char(p->out, ' ');
+        if (on_own_lines(n))
+            newline(p);
+        else
+            th_buf_char(p->out, ' ');
         print_node(p, n->kids[i]);
     }
     p->depth--;
