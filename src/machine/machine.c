@@ -51,7 +51,7 @@ th_status th_machine_new(th_engine *engine, const th_limits *limits, th_machine 
     m->engine = engine;
     th_mem_init(&m->mem, NULL, NULL, engine->mem, limits->memory_bytes);
     th_memory_init(&m->memory, &m->mem);
-    th_buf_init(&m->trace, &m->mem);
+    th_buf_init(&m->trace, engine->mem); /* bounded, and wanted most when the machine has no memory left */
     th_buf_init(&m->output, &m->mem);
     m->fuel_limit = limits->fuel;
     m->timeout_ns = limits->timeout_ns;

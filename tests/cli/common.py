@@ -33,7 +33,9 @@ class Command(unittest.TestCase):
         return path
 
     def environment(self, **more):
-        return thetatest.environment(OPTIONS.theta, THETA_HISTORY="", **more)
+        suppressions = pathlib.Path(__file__).resolve().parent / "lsan.supp"
+        leaks = f"exitcode={thetatest.SANITIZER_STATUS}:suppressions={suppressions}:print_suppressions=0"
+        return thetatest.environment(OPTIONS.theta, THETA_HISTORY="", LSAN_OPTIONS=leaks, **more)
 
     def theta(self, *args, stdin="", timeout=60, **env):
         """Runs the command; whatever it was given, it may not crash or hang."""

@@ -64,7 +64,8 @@ static bool outer_type(void *user, th_view name, th_view *type) {
     return false;
 }
 
-/* Checks a text: the tree goes to `tree`, a line "line:column status: message [hint]" per error and note to `errors`. */
+/* Checks a text: the tree goes to `tree`, a line "line:column status: message [hint]" per error and note to `errors`.
+** */
 static void check(const char *text, th_theta_mode mode) {
     th_arena arena;
     th_diags diags;
@@ -422,6 +423,17 @@ static void templates_that_need_one_another_without_end_are_refused(void **state
     assert_true(errors.len > 0);
 }
 
+static void a_type_that_doubles_with_every_line_is_refused_or_checked_in_no_time(void **state) {
+    (void)state;
+    th_buf text;
+    th_buf_init(&text, &mem);
+    th_buf_text(&text, "x0 = []\n");
+    for (int i = 0; i < 45; i++) th_buf_printf(&text, "x%d = { x%d, x%d }\n", i + 1, i, i);
+    check(text.data, TH_THETA_INPUT);
+    assert_non_null(strstr(errors.data, "size limit exceeded: the type of this is nested too deeply"));
+    th_buf_clear(&text);
+}
+
 /* ---- Memory ------------------------------------------------------------------------------------------------- */
 
 typedef struct failing {
@@ -536,6 +548,7 @@ int main(void) {
         cmocka_unit_test(a_case_that_is_never_reached_is_a_warning),
         cmocka_unit_test(a_chain_of_inferred_functions_of_any_length_is_checked),
         cmocka_unit_test(templates_that_need_one_another_without_end_are_refused),
+        cmocka_unit_test(a_type_that_doubles_with_every_line_is_refused_or_checked_in_no_time),
         cmocka_unit_test(every_refused_allocation_is_a_status_fault),
         cmocka_unit_test(completion_offers_keywords_builtins_and_the_prelude),
         cmocka_unit_test(the_library_document_has_builtins_and_prelude),

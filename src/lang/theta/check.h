@@ -1,15 +1,16 @@
 /*
 ** check.h - the middle of the Theta compiler, private to check_*.c and lang.c: names, types, instances, typed trees.
 **
-** How it goes. Declarations of all capsules are collected first; bodies are checked when something needs them. A `func` is
-** a definition (user's, prelude's or builtin); an `inst` is a func at concrete types and owns one th_tir_function. A
-** function whose signature mentions type variables, Number or nothing at all for a parameter is a template with one
-** instance per distinct types. While a body is checked a type may be a HOLE that later uses fill (the element of `[]`,
-** an unwritten parameter of a lambda); `finish` replaces all by the program's types, an unfilled hole by i64.
+** How it goes. Declarations of all capsules are collected first; bodies are checked when something needs them. A
+** `func` is a definition (user's, prelude's or builtin); an `inst` is a func at concrete types and owns one
+** th_tir_function. A function whose signature mentions type variables, Number or nothing at all for a parameter is a
+** template with one instance per distinct types. While a body is checked a type may be a HOLE that later uses fill
+** (the element of `[]`, an unwritten parameter of a lambda); `finish` replaces all by the program's types, an
+** unfilled hole by i64.
 **
-** Memory: everything is in the compilation's arena. A refused allocation leaves by longjmp to tc_check, the one exception
-** to the house rule of plain returns: only frames of these files are crossed, and they own nothing but arena memory and
-** what is listed in checker.cleanup.
+** Memory: everything is in the compilation's arena. A refused allocation leaves by longjmp to tc_check, the one
+** exception to the house rule of plain returns: only frames of these files are crossed, and they own nothing but
+** arena memory, the specs of checker.verb and checker.schema, which tc_check releases.
 ** Recursion: as deep as the parser's limit on nesting, times the chain of functions that infer their results from one
 ** another; both are counted in checker.depth and refused beyond TC_MAX_DEPTH.
 ** SPDX-License-Identifier: Apache-2.0
@@ -42,17 +43,17 @@ enum { K_BAD = 64, K_NEVER, K_NULL, K_NONE, K_HOLE, K_VAR, K_GROUPED };
 
 typedef struct tdecl tdecl;
 typedef struct ctype {
-    uint8_t kind;      /* th_kind or K_ */
+    uint8_t kind; /* th_kind or K_ */
     uint8_t depth;
-    bool open;         /* holds holes */
-    bool generic;      /* holds variables */
-    bool numeric;      /* HOLE, VAR: i64 or f64 only */
+    bool open;    /* holds holes */
+    bool generic; /* holds variables */
+    bool numeric; /* HOLE, VAR: i64 or f64 only */
     uint32_t nargs;
     const ty *args;
-    tdecl *decl;       /* STRUCT, ENUM */
-    th_view name;      /* OPAQUE, VAR */
-    ty bound;          /* HOLE: what fills it, or NO_TYPE */
-    th_type_id final;  /* in the program's types, or NO_TYPE */
+    tdecl *decl;      /* STRUCT, ENUM */
+    th_view name;     /* OPAQUE, VAR */
+    ty bound;         /* HOLE: what fills it, or NO_TYPE */
+    th_type_id final; /* in the program's types, or NO_TYPE */
     bool finalising;
 } ctype;
 
@@ -125,14 +126,14 @@ typedef struct var {
     th_local *local; /* in the owner */
     const th_ast *ast;
     file *file;
-    bool variable;  /* C form: may be assigned and changed in place */
-    bool unset;     /* declared without a value */
+    bool variable; /* C form: may be assigned and changed in place */
+    bool unset;    /* declared without a value */
     bool captured_set;
-    struct func *known; /* is this function and nothing else */
-    struct inst *direct; /* a parameter of an instance made for this very function */
+    struct func *known;   /* is this function and nothing else */
+    struct inst *direct;  /* a parameter of an instance made for this very function */
     struct var *alias_of; /* read-only root that the value was taken from */
-    bool changed; /* something was changed through it */
-    uint32_t param; /* index + 1 */
+    bool changed;         /* something was changed through it */
+    uint32_t param;       /* index + 1 */
 } var;
 
 typedef struct global {
@@ -144,8 +145,8 @@ typedef struct global {
     uint8_t state; /* 0 unseen, 1 under way, 2 done */
     bool variable;
     th_tir *value;
-    th_tir *constant; /* literal: used in place of the global */
-    uint32_t index;   /* in the program; UINT32_MAX when it is a constant */
+    th_tir *constant;  /* literal: used in place of the global */
+    uint32_t index;    /* in the program; UINT32_MAX when it is a constant */
     struct inst *init; /* a function whose body is the value */
     uint8_t mark;
     struct global *next;
@@ -153,7 +154,7 @@ typedef struct global {
 
 typedef struct param {
     th_view name;
-    ty type; /* may hold variables */
+    ty type;           /* may hold variables */
     const th_ast *ast; /* PARAM or NULL */
     const th_ast *initial;
     bool variable;
@@ -164,16 +165,16 @@ typedef struct func {
     th_view full_name;
     capsule *capsule;
     file *file;
-    const th_ast *ast;      /* LAMBDA or FUNCTION; NULL for a builtin */
-    const th_ast *def;      /* BINDING or FUNCTION: where the name stands */
+    const th_ast *ast; /* LAMBDA or FUNCTION; NULL for a builtin */
+    const th_ast *def; /* BINDING or FUNCTION: where the name stands */
     const th_ast *annotation;
     scope *scope;
-    struct inst *outer;     /* for a local one: the function it stands in */
+    struct inst *outer; /* for a local one: the function it stands in */
     param *params;
     uint32_t nparams, nrequired;
-    ty result;              /* T_NONE: to be inferred */
-    ty *vars;               /* type variables of the signature */
-    uint32_t nvars;         /* of the parameters; nresult_vars more are of the result alone */
+    ty result;      /* T_NONE: to be inferred */
+    ty *vars;       /* type variables of the signature */
+    uint32_t nvars; /* of the parameters; nresult_vars more are of the result alone */
     uint32_t nresult_vars;
     bool signed_, bad, template_, rest; /* rest: a builtin with `...` */
     bool exported;
@@ -187,7 +188,7 @@ typedef struct func {
 typedef struct fact {
     struct fact *next;
     var *var;
-    ty narrowed;   /* NO_TYPE: an assignment fact; T_NONE: narrowing is void */
+    ty narrowed; /* NO_TYPE: an assignment fact; T_NONE: narrowing is void */
     uint32_t depth;
 } fact;
 
@@ -202,14 +203,20 @@ typedef struct loop {
     bool exits_return, exits_break, exits_continue;
 } loop;
 
-typedef struct capture { var *var; th_local *local; } capture;
-typedef struct site { th_tir *node; struct inst *in; } site;
+typedef struct capture {
+    var *var;
+    th_local *local;
+} capture;
+typedef struct site {
+    th_tir *node;
+    struct inst *in;
+} site;
 
 typedef struct inst {
     func *func;
     struct inst *outer;
     struct inst *next, *next_queued;
-    ty *types; /* of func->vars */
+    ty *types;            /* of func->vars */
     struct inst **direct; /* per parameter: the function that is given for it, or NULL */
     th_tir_function *tir;
     uint32_t index;
@@ -218,19 +225,26 @@ typedef struct inst {
     ty *params;
     var **param_vars;
     ty result;
-    file *at_file;     /* the use that asked for it first */
+    file *at_file; /* the use that asked for it first */
     const th_ast *at;
-    bool inferred;     /* result not declared: joined from the returns */
-    uint8_t state;     /* 0 made, 1 under way, 2 done */
+    bool inferred; /* result not declared: joined from the returns */
+    uint8_t state; /* 0 made, 1 under way, 2 done */
     bool standard;
     bool needs_capture; /* refers to a function still under way, so that captures may be added */
-    th_local **locals; uint32_t nlocals, locals_cap;
-    capture *captures; uint32_t ncaptures, captures_cap;
-    site *sites; uint32_t nsites, sites_cap;
-    th_tir **returns; uint32_t nreturns, returns_cap;
-    const th_ast **return_asts; uint32_t nreturn_asts, return_asts_cap;
-    struct inst **calls; uint32_t ncalls, calls_cap;
-    global **uses; uint32_t nuses, uses_cap;
+    th_local **locals;
+    uint32_t nlocals, locals_cap;
+    capture *captures;
+    uint32_t ncaptures, captures_cap;
+    site *sites;
+    uint32_t nsites, sites_cap;
+    th_tir **returns;
+    uint32_t nreturns, returns_cap;
+    const th_ast **return_asts;
+    uint32_t nreturn_asts, return_asts_cap;
+    struct inst **calls;
+    uint32_t ncalls, calls_cap;
+    global **uses;
+    uint32_t nuses, uses_cap;
     loop *loop;
     uint32_t mark_index; /* in the program */
     bool reached;
@@ -259,23 +273,36 @@ typedef struct checker {
     th_types *program_types;
     jmp_buf no_memory;
     th_status status;
-    ctype *types; uint32_t ntypes, types_cap;
-    uint32_t *type_index; uint32_t type_index_size;
-    ty *trail; uint32_t ntrail, trail_cap;
+    ctype *types;
+    uint32_t ntypes, types_cap;
+    uint32_t *type_index;
+    uint32_t type_index_size;
+    ty *trail;
+    uint32_t ntrail, trail_cap;
     capsule *capsules;
-    file **files; uint32_t nfiles, files_cap;
+    file **files;
+    uint32_t nfiles, files_cap;
     func *funcs;
-    global *globals; uint32_t nglobals;
-    global **global_list; uint32_t global_list_cap;
-    global **used_globals; uint32_t nused_globals, used_globals_cap;
-    inst **insts; uint32_t ninsts, insts_cap;
+    global *globals;
+    uint32_t nglobals;
+    global **global_list;
+    uint32_t global_list_cap;
+    global **used_globals;
+    uint32_t nused_globals, used_globals_cap;
+    inst **insts;
+    uint32_t ninsts, insts_cap;
     inst *queue, **queue_end;
-    th_tir_function **functions; uint32_t nfunctions, functions_cap;
-    uint64_t *reported; uint32_t nreported, reported_cap;
-    flow_edge *edges; uint32_t nedges, edges_cap;
-    tdecl **rows; uint32_t nrows, rows_cap;
+    th_tir_function **functions;
+    uint32_t nfunctions, functions_cap;
+    uint64_t *reported;
+    uint32_t nreported, reported_cap;
+    flow_edge *edges;
+    uint32_t nedges, edges_cap;
+    tdecl **rows;
+    uint32_t nrows, rows_cap;
     /* builtins by full name: chains through next_builtin */
-    uint32_t *builtin_heads; uint32_t builtin_heads_size;
+    uint32_t *builtin_heads;
+    uint32_t builtin_heads_size;
     uint32_t *builtin_next;
     /* where we are */
     inst *cur;
@@ -283,11 +310,13 @@ typedef struct checker {
     scope *scope;
     fact *facts; /* &tc_dead: not reached */
     uint32_t depth;
-    const inst *told_in;       /* of the last error: a note on the instance is still to be told */
+    const inst *told_in; /* of the last error: a note on the instance is still to be told */
     bool too_deep;
-    uint32_t in_variadic;      /* resolving the alternatives of one: Number is i64 there */
-    struct verb *verb;         /* verbs being put together, innermost first */
-    th_schema *schema;         /* released when the check ends early */
+    uint32_t printed;     /* parts of the type being told */
+    uint32_t steps;       /* of the walk over a type under way: shared parts may make a small type a huge tree */
+    uint32_t in_variadic; /* resolving the alternatives of one: Number is i64 there */
+    struct verb *verb;    /* verbs being put together, innermost first */
+    th_schema *schema;    /* released when the check ends early */
 } checker;
 
 extern fact tc_dead;
@@ -343,11 +372,11 @@ ty tc_table_of(checker *c, ty row);
 ty tc_hole(checker *c, bool numeric);
 ty tc_variable(checker *c, th_view name, bool numeric);
 ty tc_row(checker *c, const field *fields, uint32_t n); /* an anonymous struct, one per field list */
-ty tc_shallow(checker *c, ty t);            /* through filled holes */
-ty tc_zonk(checker *c, ty t);               /* all holes that are filled, everywhere */
-ty tc_force(checker *c, ty t);              /* shallow; a numeric hole becomes i64 */
+ty tc_shallow(checker *c, ty t);                        /* through filled holes */
+ty tc_zonk(checker *c, ty t);                           /* all holes that are filled, everywhere */
+ty tc_force(checker *c, ty t);                          /* shallow; a numeric hole becomes i64 */
 ty tc_subst(checker *c, ty t, const ty *vars, const ty *to, uint32_t n);
-bool tc_unify(checker *c, ty a, ty b);      /* on failure nothing is filled */
+bool tc_unify(checker *c, ty a, ty b); /* on failure nothing is filled */
 uint32_t tc_mark(checker *c);
 void tc_undo(checker *c, uint32_t mark);
 static inline ctype *tc_get(checker *c, ty t) { return &c->types[t]; }
@@ -362,7 +391,10 @@ th_type_id tc_final(checker *c, ty t);
 void tc_fields(checker *c, tdecl *decl); /* resolves the field types */
 int64_t tc_field_index(const tdecl *decl, th_view name);
 /* Collects type variables when `vars` is given; otherwise Number is a hole and T must be in scope. */
-typedef struct tvars { ty *items; uint32_t count, cap; } tvars;
+typedef struct tvars {
+    ty *items;
+    uint32_t count, cap;
+} tvars;
 ty tc_resolve(checker *c, const th_ast *ast, tvars *vars);
 /* A type in a builtin's signature. */
 ty tc_parse_type(checker *c, th_view text, tvars *vars);
@@ -437,7 +469,8 @@ th_tir *tc_pipe(checker *c, const th_ast *ast, ty want);
 th_tir *tc_call_args(checker *c, const th_ast *ast, const th_ast *callee, arg *args, uint32_t nargs, ty want);
 th_tir *tc_call_funcs(checker *c, const th_ast *ast, func *funcs, arg *args, uint32_t nargs, ty want);
 th_tir *tc_call_builtin(checker *c, const char *name, ty result, const th_ast *ast, uint32_t nargs, ...);
-th_tir *tc_call_named(checker *c, const char *name, const th_ast *ast, uint32_t nargs, ...); /* by overload resolution */
+/* By overload resolution. */
+th_tir *tc_call_named(checker *c, const char *name, const th_ast *ast, uint32_t nargs, ...);
 th_tir *tc_call_value(checker *c, const th_ast *ast, th_tir *callee, arg *args, uint32_t nargs);
 th_tir *tc_func_value(checker *c, func *funcs, ty want, const th_ast *ast);
 const char *tc_signature_text(checker *c, const func *f);
@@ -505,7 +538,11 @@ th_status tc_check(checker *c, const th_source *source, const th_ast *ast, th_ti
 bool tc_finish(checker *c, func *main_func, th_tir_program *program); /* check_finish.c */
 
 /* -- std.c: the prelude's texts -- */
-typedef struct th_std_file { const char *name; const char *text; size_t len; } th_std_file;
+typedef struct th_std_file {
+    const char *name;
+    const char *text;
+    size_t len;
+} th_std_file;
 extern const th_std_file th_theta_std[];
 extern const size_t th_theta_std_count;
 

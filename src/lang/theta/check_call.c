@@ -1,7 +1,7 @@
 /*
 ** check_call.c - calls: which function is meant, what goes to which parameter, which types a generic one takes.
-** Arguments are checked in three rounds, so that what is certain decides what is not: first those with a type of their own,
-** then literals (which adapt to what is known by then, the expected result included), functions last.
+** Arguments are checked in three rounds, so that what is certain decides what is not: first those with a type of
+** their own, then literals (which adapt to what is known by then, the expected result included), functions last.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check.h"
@@ -193,8 +193,8 @@ static void symbol_keys(checker *c, const func *f, arg **slots, uint32_t nslots)
     }
 }
 
-/* For each parameter of a prelude function the function it is given, when that captures nothing: the instance then calls
-** it directly. NULL: there is none. */
+/* For each parameter of a prelude function the function it is given, when that captures nothing: the instance then
+** calls it directly. NULL: there is none. */
 static inst **given_functions(checker *c, const func *f, th_tir **nodes, uint32_t n) {
     inst **given = NULL;
     for (uint32_t i = 0; f->file && f->file->standard && i < n; i++) {

@@ -1,7 +1,8 @@
 /*
 ** check_change.c - what may be changed in place: through C-form variables and parameters, never through a binding.
-** Changes are followed through other names: a variable that was given part of a binding, and a parameter that the called
-** function changes, pass the change on to where the value came from (a fixed point over the recorded edges at the end).
+** Changes are followed through other names: a variable that was given part of a binding, and a parameter that the
+** called function changes, pass the change on to where the value came from (a fixed point over the recorded edges at
+** the end).
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check.h"

@@ -1,9 +1,9 @@
 /*
 ** check_column.c - expressions in the arguments of table verbs: over columns, for each row.
-** A bare name is a column first, a variable second. What uses no column is computed once, by ordinary code, and handed to
-** the flow as a parameter. Operators, conversions and conditions become expressions of the flow; a call becomes a call of
-** a small function over the columns it needs; anything else too (a match, a lambda in an argument). Types are checked
-** without null, which goes through every operator as in SQL.
+** A bare name is a column first, a variable second. What uses no column is computed once, by ordinary code, and
+** handed to the flow as a parameter. Operators, conversions and conditions become expressions of the flow; a call
+** becomes a call of a small function over the columns it needs; anything else too (a match, a lambda in an argument).
+** Types are checked without null, which goes through every operator as in SQL.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check_verb.h"

@@ -1,6 +1,6 @@
 /*
-** check_finish.c - from a checked program to the typed tree that the generator takes: only what is reachable, numbered, with
-** the program's types; capsule values in the order in which they need one another; exports.
+** check_finish.c - from a checked program to the typed tree that the generator takes: only what is reachable,
+** numbered, with the program's types; capsule values in the order in which they need one another; exports.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check.h"

@@ -1,5 +1,6 @@
 /*
-** check_intrinsic.c - names that are no functions of a library but known to the compiler: len, push, print, conversions.
+** check_intrinsic.c - names that are no functions of a library but known to the compiler: len, push, print,
+** conversions.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check.h"

@@ -1,7 +1,8 @@
 /*
 ** check_match.c - patterns: `match`, and taking values apart in bindings and loops.
-** A pattern becomes a list of tests and a list of names, both told as paths from the subject, which is kept in a variable.
-** Tests come first, names are bound at the start of what follows (the guard, the body): a path is cheap to walk again.
+** A pattern becomes a list of tests and a list of names, both told as paths from the subject, which is kept in a
+** variable. Tests come first, names are bound at the start of what follows (the guard, the body): a path is cheap to
+** walk again.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check.h"

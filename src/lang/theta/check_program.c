@@ -209,8 +209,8 @@ static void sign_members(checker *c) {
     }
 }
 
-/* Members are visited after those whose names they mention, with an own stack, so that results that are inferred from one
-** another do not nest on the C stack. */
+/* Members are visited after those whose names they mention, with an own stack, so that results that are inferred from
+** one another do not nest on the C stack. */
 typedef struct visit {
     func *func;
     global *global;

@@ -1,7 +1,8 @@
 /*
 ** check_stmt.c - statements: blocks, bindings, assignments, loops, try, return.
-** `finally` runs on every way out of its block. A way out is a jump to the end of a loop of one turn around the block; what
-** kind it was is kept in a variable and resumed after the `finally` part, which therefore stands in the program once.
+** `finally` runs on every way out of its block. A way out is a jump to the end of a loop of one turn around the
+** block; what kind it was is kept in a variable and resumed after the `finally` part, which therefore stands in the
+** program once.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check.h"

@@ -1,7 +1,7 @@
 /*
-** check_table.c - table verbs: where, derive, select, drop, rename, group, aggregate, sort, take, skip, distinct, join, union;
-** and what makes tables: Csv.read, Arrow.read, Table.of. Each becomes one call of `Flow.apply` with a spec that is a string
-** constant of the program; the type of the rows is computed here.
+** check_table.c - table verbs: where, derive, select, drop, rename, group, aggregate, sort, take, skip, distinct,
+** join, union; and what makes tables: Csv.read, Arrow.read, Table.of. Each becomes one call of `Flow.apply` with a
+** spec that is a string constant of the program; the type of the rows is computed here.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "lang/theta/check_verb.h"
@@ -420,7 +420,8 @@ static bool add_keys(checker *c, verb *v, const grouping *g, columns *cs) {
     return good;
 }
 
-/* Expressions of several aggregates, `sum(a) / sum(b)`: the aggregates first, then a selection that computes with them. */
+/* Expressions of several aggregates, `sum(a) / sum(b)`: the aggregates first, then a selection that computes with
+** them. */
 static th_tir *compose(checker *c, const th_ast *ast, th_tir *table, const grouping *g, columns *keys, arg *args,
                        uint32_t n, const gathered *all) {
     verb *v = tc_verb_open(c, TH_VERB_SELECT, ast, table);

@@ -12,6 +12,8 @@
 
 #define MAX_TYPE_DEPTH 48
 #define MAX_UNIFY      200
+#define MAX_STEPS      50000 /* parts of a type visited in one walk */
+#define MAX_TEXT       120   /* parts of a type told in a message */
 
 /* ---- The table ---------------------------------------------------------------------------------------------- */
 
@@ -205,17 +207,26 @@ static ty rebuild(checker *c, ty t, const ty *args) {
     return tc_intern(c, kind, args, n, c->types[t].decl, c->types[t].name);
 }
 
+static bool too_large(checker *c) {
+    if (++c->steps <= MAX_STEPS) return false;
+    c->too_deep = true;
+    return true;
+}
+
 static ty zonk_at(checker *c, ty t, uint32_t depth) {
     t = tc_shallow(c, t);
     if (!c->types[t].open || c->types[t].kind == K_HOLE) return t;
-    if (depth > MAX_UNIFY) return T_BAD;
+    if (too_large(c) || depth > MAX_UNIFY) return T_BAD;
     uint32_t n = c->types[t].nargs;
     ty *args = tc_new(c, n * sizeof *args);
     for (uint32_t i = 0; i < n; i++) args[i] = zonk_at(c, c->types[t].args[i], depth + 1);
     return rebuild(c, t, args);
 }
 
-ty tc_zonk(checker *c, ty t) { return zonk_at(c, t, 0); }
+ty tc_zonk(checker *c, ty t) {
+    c->steps = 0;
+    return zonk_at(c, t, 0);
+}
 
 static void fill(checker *c, ty hole, ty with) {
     c->types[hole].bound = with;
@@ -238,7 +249,8 @@ void tc_undo(checker *c, uint32_t mark) {
 static bool occurs(checker *c, ty hole, ty t, uint32_t depth) {
     t = tc_shallow(c, t);
     if (t == hole) return true;
-    if (!c->types[t].open || depth > MAX_UNIFY) return depth > MAX_UNIFY;
+    if (!c->types[t].open) return false;
+    if (too_large(c) || depth > MAX_UNIFY) return true;
     for (uint32_t i = 0; i < c->types[t].nargs; i++)
         if (occurs(c, hole, c->types[t].args[i], depth + 1)) return true;
     return false;
@@ -268,7 +280,7 @@ static bool unify_at(checker *c, ty a, ty b, uint32_t depth) {
     if (a == b || a == T_BAD || b == T_BAD) return true;
     if (c->types[a].kind == K_HOLE) return fill_with(c, a, b);
     if (c->types[b].kind == K_HOLE) return fill_with(c, b, a);
-    if (!c->types[a].open && !c->types[b].open) return false;
+    if ((!c->types[a].open && !c->types[b].open) || too_large(c)) return false;
     if (c->types[a].kind != c->types[b].kind || c->types[a].nargs != c->types[b].nargs || depth > MAX_UNIFY)
         return false;
     if (c->types[a].decl != c->types[b].decl) return false;
@@ -279,6 +291,7 @@ static bool unify_at(checker *c, ty a, ty b, uint32_t depth) {
 
 bool tc_unify(checker *c, ty a, ty b) {
     uint32_t mark = tc_mark(c);
+    c->steps = 0;
     if (unify_at(c, a, b, 0)) return true;
     tc_undo(c, mark);
     return false;
@@ -292,7 +305,7 @@ static ty subst_at(checker *c, ty t, const ty *vars, const ty *to, uint32_t n, u
         return t;
     }
     if (!c->types[t].generic) return t;
-    if (depth > MAX_UNIFY) return T_BAD;
+    if (too_large(c) || depth > MAX_UNIFY) return T_BAD;
     uint32_t nargs = c->types[t].nargs;
     ty *args = tc_new(c, nargs * sizeof *args);
     for (uint32_t i = 0; i < nargs; i++) args[i] = subst_at(c, c->types[t].args[i], vars, to, n, depth + 1);
@@ -300,6 +313,7 @@ static ty subst_at(checker *c, ty t, const ty *vars, const ty *to, uint32_t n, u
 }
 
 ty tc_subst(checker *c, ty t, const ty *vars, const ty *to, uint32_t n) {
+    c->steps = 0;
     return c->types[t].generic || c->types[t].open ? subst_at(c, t, vars, to, n, 0) : t;
 }
 
@@ -333,7 +347,7 @@ static const char *kind_text(uint8_t kind) {
 static const char *text_at(checker *c, ty t, uint32_t depth) {
     t = tc_shallow(c, t);
     ctype k = c->types[t];
-    if (depth > MAX_TYPE_DEPTH) return "...";
+    if (depth > MAX_TYPE_DEPTH || ++c->printed > MAX_TEXT) return "...";
     if (k.kind == K_HOLE && k.numeric) return "Number";
     if (k.kind == K_VAR) return k.numeric ? "Number" : tc_printf(c, "%.*s", V(k.name));
     if (k.kind == K_GROUPED) return tc_printf(c, "grouped Table<%s>", text_at(c, k.args[0], depth + 1));
@@ -348,7 +362,10 @@ static const char *text_at(checker *c, ty t, uint32_t depth) {
     return tc_printf(c, "%s>", text);
 }
 
-const char *tc_text(checker *c, ty t) { return text_at(c, t, 0); }
+const char *tc_text(checker *c, ty t) {
+    c->printed = 0;
+    return text_at(c, t, 0);
+}
 
 ty tc_join(checker *c, ty a, ty b) {
     a = tc_shallow(c, a);
@@ -449,7 +466,7 @@ static th_type_id final_decl(checker *c, ty t) {
 }
 
 th_type_id tc_final(checker *c, ty t) {
-    t = tc_shallow(c, t);
+    t = tc_zonk(c, t);
     if (c->types[t].final != NO_TYPE) return c->types[t].final;
     ctype k = c->types[t];
     switch (k.kind) {

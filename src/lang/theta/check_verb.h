@@ -19,10 +19,12 @@ typedef struct verb {
     th_spec_builder *spec;
     const field *columns; /* of the input whose names are in scope */
     uint32_t ncolumns;
-    th_tir **inputs; uint32_t ninputs;
-    th_tir **params; uint32_t nparams, params_cap; /* behind the inputs */
-    bool aggregates;      /* aggregate functions may stand here */
-    const hidden *hidden; /* their results, in the step behind it */
+    th_tir **inputs;
+    uint32_t ninputs;
+    th_tir **params;
+    uint32_t nparams, params_cap; /* behind the inputs */
+    bool aggregates;              /* aggregate functions may stand here */
+    const hidden *hidden;         /* their results, in the step behind it */
     uint32_t nhidden;
     bool bad;
 } verb;
@@ -30,7 +32,7 @@ typedef struct verb {
 /* A value per row. */
 typedef struct cell {
     th_expr_ref ref;
-    ty type;          /* without null */
+    ty type; /* without null */
     bool nullable, bad;
     th_tir *constant; /* the same for all rows, not yet in the spec: a literal or what becomes a parameter */
 } cell;
