@@ -13,6 +13,8 @@
 
 static size_t chunk_room(const th_chunk *chunk) { return chunk->bytes - offsetof(th_chunk, data); }
 
+static char *chunk_end(th_chunk *chunk) { return chunk->data + (chunk_room(chunk) & ~(size_t)7); }
+
 static th_chunk *chunk_new(th_memory *memory, size_t room) {
     size_t bytes = offsetof(th_chunk, data) + room;
     if (bytes < TH_CHUNK_BYTES) bytes = TH_CHUNK_BYTES;
@@ -23,7 +25,7 @@ static th_chunk *chunk_new(th_memory *memory, size_t room) {
         chunk = th_mem_new(memory->mem, bytes);
     if (!chunk) return NULL;
     chunk->bytes = bytes;
-    chunk->limit = chunk->data + (chunk_room(chunk) & ~(size_t)7);
+    chunk->limit = chunk_end(chunk);
     chunk->prev = chunk->next = NULL;
     chunk->top = chunk->data;
     chunk->kept = false;
@@ -200,12 +202,18 @@ size_t th_memory_young_bytes(const th_memory *memory) {
     return small - region->small_bytes + large;
 }
 
+/* Where the region's part of one of its chunks ends. What lies above the limit of the chunk with the mark are survivors of
+** before the mark; in the chunks after it they are the region's own. */
+static char *region_end(const th_region *region, th_chunk *chunk) {
+    return chunk == region->chunk ? chunk->limit : chunk_end(chunk);
+}
+
 bool th_memory_is_young(const th_memory *memory, const void *pointer) {
     const th_region *region = &memory->regions[memory->nregions - 1];
     const char *p = pointer;
-    for (const th_chunk *chunk = memory->chunk; chunk; chunk = chunk->prev) {
+    for (th_chunk *chunk = memory->chunk; chunk; chunk = chunk->prev) {
         const char *from = chunk == region->chunk ? region->next : chunk->data;
-        if (p >= from && p < chunk->data + chunk_room(chunk)) return true;
+        if (p >= from && p < region_end(region, chunk)) return true;
         if (chunk == region->chunk) break;
     }
     for (const th_chunk *chunk = memory->large; chunk != region->large; chunk = chunk->prev)
@@ -308,6 +316,7 @@ static bool prepare(collector *c) {
         count++;
         const char *from = chunk == c->region->chunk ? c->region->next : chunk->data;
         small += (size_t)((chunk == memory->chunk ? memory->next : chunk->top) - from);
+        small += (size_t)(region_end(c->region, chunk) - chunk->limit); /* raw data of the last survivors */
         if (chunk == c->region->chunk) break;
     }
     for (th_chunk *chunk = memory->large; chunk != c->region->large; chunk = chunk->prev) count++;
@@ -315,7 +324,7 @@ static bool prepare(collector *c) {
     if (!c->ranges) return false;
     for (th_chunk *chunk = memory->chunk;; chunk = chunk->prev) {
         c->ranges[c->nranges++] =
-            (range){chunk == c->region->chunk ? c->region->next : chunk->data, chunk->data + chunk_room(chunk), NULL};
+            (range){chunk == c->region->chunk ? c->region->next : chunk->data, region_end(c->region, chunk), NULL};
         if (chunk == c->region->chunk) break;
     }
     for (th_chunk *chunk = memory->large; chunk != c->region->large; chunk = chunk->prev) {
@@ -613,6 +622,7 @@ static void install_copies(collector *c) {
         bool last = chunk == c->to;
         if (last) chunk->limit = c->high;
         chunk_push(memory, chunk, last ? c->low : chunk->limit);
+        memory->closed_bytes += (size_t)(chunk_end(chunk) - chunk->limit);
         chunk = last ? NULL : next;
     }
     while (c->chunks) {
