@@ -276,7 +276,7 @@ static void take_line(repl *r, const char *line, size_t len) {
         r->len = 0;
         return;
     }
-    /* The analyser loses sight of r->input, which loop() frees. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+    /* The analyser loses sight of r->input, which is freed at the end. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     bool whole = first && r->input[0] == ':' && colon_command(r, r->input);
     if (!whole) whole = evaluate(r, r->input, r->len, true);
     if (!whole) return;

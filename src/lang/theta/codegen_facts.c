@@ -705,6 +705,7 @@ bool th_gen_fold(const th_gen *g, const th_tir *node, th_tir *out) {
     }
     if (is_literal(node)) {
         *out = *node;
+        out->fval = narrow(node->type, node->fval); /* 0.1 as an f32 is what an f32 holds of it */
         return true;
     }
     if (node->kind != TH_TIR_UNARY && node->kind != TH_TIR_BINARY && node->kind != TH_TIR_CONVERT) return false;
