@@ -35,6 +35,14 @@ if(CMAKE_CXX_COMPILER)
   endif()
 endif()
 
+# Stands in for the system calls of the command (tests/cli/test_faults.py); without the flags of the build it is loaded into.
+set(faulty_io ${CMAKE_BINARY_DIR}/faulty_io.so)
+set(faulty_io_source ${CMAKE_SOURCE_DIR}/tests/support/faulty_io.c)
+add_custom_command(OUTPUT ${faulty_io}
+  COMMAND ${CMAKE_C_COMPILER} -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -fPIC -shared ${faulty_io_source} -o ${faulty_io}
+  DEPENDS ${faulty_io_source} ${CMAKE_SOURCE_DIR}/tests/support/faulty_io.h VERBATIM)
+add_custom_target(faulty_io ALL DEPENDS ${faulty_io})
+
 if(Python3_FOUND)
   set(slow)
   if(THETA_SANITIZE)
@@ -44,7 +52,8 @@ if(Python3_FOUND)
   foreach(test ${cli_tests})
     get_filename_component(name ${test} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${name})
-    add_test(NAME cli/${name} COMMAND ${Python3_EXECUTABLE} ${test} --theta $<TARGET_FILE:theta> ${slow})
+    add_test(NAME cli/${name} COMMAND ${Python3_EXECUTABLE} ${test} --theta $<TARGET_FILE:theta>
+      --faults ${faulty_io} ${slow})
     set_tests_properties(cli/${name} PROPERTIES TIMEOUT 900)
   endforeach()
 endif()

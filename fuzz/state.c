@@ -5,6 +5,8 @@
 */
 #include <stdlib.h>
 
+#include "../tests/support/snapshot_host.h"
+#include "flow/flow.h"
 #include "machine/machine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,26 +15,10 @@ static void must(bool holds) {
     if (!holds) abort();
 }
 
-static th_step ask(th_machine *m, th_call *call) {
-    (void)m;
-    (void)call;
-    return TH_STEP_SUSPEND;
-}
-
-static th_step sum(th_machine *m, th_call *call) {
-    if (call->state > 0) call->slots[1] += call->callback;
-    if (call->slots[0] == 4) {
-        call->result[0] = call->slots[1];
-        return TH_STEP_DONE;
-    }
-    uint64_t arg = call->slots[0]++;
-    return th_call_closure(m, call, th_word_ptr(call->args[0]), &arg, 1, 1);
-}
-
 /* What the states of the corpus call (tests/unit/machine_snapshot.c). */
 static const th_builtin host[] = {
-    {"Host.ask", "a: i64, b: String -> i64", "", ask, TH_BUILTIN_STATEFUL, 0, ""},
-    {"Host.sum", "f: Function<i64, i64> -> i64", "", sum, TH_BUILTIN_STATEFUL, 2, "ii"},
+    SNAPSHOT_ASK,
+    SNAPSHOT_SUM,
 };
 
 static th_status drop_output(void *user, const char *bytes, size_t len) {
@@ -44,7 +30,7 @@ static th_status drop_output(void *user, const char *bytes, size_t len) {
 
 static th_machine *new_machine(th_engine *engine) {
     th_machine *m;
-    must(th_machine_new(engine, &(th_limits){.fuel = 2000, .memory_bytes = 16u << 20}, &m) == TH_OK);
+    must(th_machine_new(engine, &(th_limits){.fuel = 20000, .memory_bytes = 16u << 20}, &m) == TH_OK);
     th_machine_set_output(m, drop_output, NULL);
     return m;
 }
@@ -75,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     th_error err = {0};
     th_mem_init(&mem, NULL, NULL, NULL, 256u << 20);
     must(th_engine_new(&mem, &engine) == TH_OK && th_engine_add_standard(engine, &err) == TH_OK);
-    must(th_engine_add(engine, host, 2, NULL, &err) == TH_OK);
+    must(th_engine_add(engine, host, 2, NULL, &err) == TH_OK && th_flow_register(engine, &err) == TH_OK);
     th_machine *m = new_machine(engine);
     if (th_machine_restore(m, data, size, &err) == TH_OK) {
         move(engine, m);

@@ -296,6 +296,9 @@ THETA_CHECKED theta_status theta_table_export(theta_machine *machine, theta_valu
 THETA_CHECKED theta_status theta_table_write(theta_machine *machine, theta_value table, const char *format, size_t width,
                                              size_t max_rows, theta_write_fn write, void *user, theta_error *err);
 THETA_CHECKED theta_status theta_table_explain(theta_machine *machine, theta_value table, theta_text *out, theta_error *err);
+/* Begins a run that computes the table and writes it to the machine's output, in the format of theta_machine_set_format; then
+** theta_run. It is a run like any other: it may be suspended, saved, and go on elsewhere. Its result is void. */
+THETA_CHECKED theta_status theta_start_print(theta_machine *machine, theta_value table, theta_error *err);
 /* How Table.print writes for this machine (default csv). */
 THETA_CHECKED theta_status theta_machine_set_format(theta_machine *machine, const char *format, size_t width, size_t max_rows, bool color);
 

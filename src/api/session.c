@@ -112,13 +112,15 @@ static th_status outer_schema(void *user, const char *path, const th_csv_options
     return th_files_schema(&((theta_session *)user)->files, path, csv, out, err);
 }
 
+/* A machine without the capability for files gets none read by the compiler either. */
 static void options_init(theta_session *session, th_theta_options *options) {
+    bool files = th_machine_allows(session->machine->machine, TH_BUILTIN_FS);
     *options = (th_theta_options){.size = sizeof *options,
                                   .mode = TH_THETA_INPUT,
                                   .engine = session->machine->engine->engine,
                                   .user = session,
-                                  .load_link = outer_link,
-                                  .file_schema = outer_schema,
+                                  .load_link = files ? outer_link : NULL,
+                                  .file_schema = files ? outer_schema : NULL,
                                   .outer_type = outer_type};
 }
 

@@ -136,6 +136,13 @@ theta_status theta_table_write(theta_machine *m, theta_value table, const char *
     return status == TH_OK ? THETA_OK : fail_with(err, status, &inner);
 }
 
+theta_status theta_start_print(theta_machine *m, theta_value table, theta_error *err) {
+    th_error inner = NO_MEMORY;
+    if (theta_value_kind(m, table) != THETA_TABLE) return th_api_fail(err, TH_E_TYPE, "the value is no table");
+    th_status status = th_flow_start_print(m->machine, table.type, th_api_word(m, table), &inner);
+    return status == TH_OK ? THETA_OK : fail_with(err, status, &inner);
+}
+
 theta_status theta_table_explain(theta_machine *m, theta_value table, theta_text *out, theta_error *err) {
     if (theta_value_kind(m, table) != THETA_TABLE) return th_api_fail(err, TH_E_TYPE, "the value is no table");
     th_buf buf;

@@ -190,6 +190,23 @@ size_t th_format_i64(int64_t x, char *out);
 bool th_parse_i64(th_view text, int64_t *out);
 bool th_parse_f64(th_view text, double *out);
 
+/* ---- Writing files (file.c) --------------------------------------------------------------------------------- */
+
+/* All of the bytes, however few a call takes. 0, or errno. */
+int th_write_all(int fd, const void *bytes, size_t len) TH_CHECKED;
+
+/* A file that is replaced as a whole: write to `fd`, then finish, or drop. What is at the path stays as it is until then,
+** keeps its mode, and stays a link when it is one. Devices and pipes are written as they are. */
+typedef struct th_replacement {
+    th_mem *mem; /* borrowed */
+    int fd;
+    char *target, *temporary; /* NULL: a device or a pipe */
+} th_replacement;
+int th_replacement_open(th_mem *mem, const char *path, th_replacement *out) TH_CHECKED; /* 0, or errno */
+/* On the disk, and in its place. 0, or errno: then nothing was replaced and nothing is left. Dropped in both cases. */
+int th_replacement_finish(th_replacement *r) TH_CHECKED;
+void th_replacement_drop(th_replacement *r); /* removes what was written; harmless after either */
+
 /* ---- Clock -------------------------------------------------------------------------------------------------- */
 int64_t th_clock_monotonic_ns(void);
 int64_t th_clock_unix_ns(void);

@@ -27,6 +27,80 @@ static utf8proc_category_t category(uint32_t code) {
     return is_scalar(code) ? utf8proc_category((utf8proc_int32_t)code) : UTF8PROC_CATEGORY_CN;
 }
 
+/* ---- Full case mappings -------------------------------------------------------------------------------------- */
+
+/* The case folding of a code point where it has several; 0: it has one. */
+static size_t folded_apart(uint32_t code, utf8proc_int32_t out[TH_CASE_MAX]) {
+    utf8proc_int32_t codes[8];
+    int boundary = UTF8PROC_BOUNDCLASS_START;
+    if (code < 0xdf || !is_scalar(code)) return 0;
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)code, codes, TH_COUNT(codes), UTF8PROC_CASEFOLD, &boundary);
+    if (n < 2 || n > TH_CASE_MAX) return 0;
+    memcpy(out, codes, (size_t)n * sizeof *codes);
+    return (size_t)n;
+}
+
+/* What has no single upper case folds to several code points, and their upper cases are its own: so Unicode's special
+** mappings follow from the folding. An upper-case letter that folds to several (İ) is its own upper case. */
+size_t th_unicode_upper_full(uint32_t code, uint32_t out[TH_CASE_MAX]) {
+    utf8proc_int32_t parts[TH_CASE_MAX];
+    size_t n = category(code) == UTF8PROC_CATEGORY_LU ? 0 : folded_apart(code, parts);
+    for (size_t i = 0; i < n; i++) out[i] = th_unicode_upper((uint32_t)parts[i]);
+    if (n) return n;
+    out[0] = th_unicode_upper(code);
+    return 1;
+}
+
+size_t th_unicode_lower_full(uint32_t code, uint32_t out[TH_CASE_MAX]) {
+    out[0] = th_unicode_lower(code);
+    out[1] = 0x307; /* the one letter whose lower case is two: the capital I with a dot keeps the dot */
+    return code == 0x130 ? 2 : 1;
+}
+
+size_t th_unicode_title_full(uint32_t code, uint32_t out[TH_CASE_MAX]) {
+    enum { SHARP_S = 0xdf, IOTA = 0x3b9, IOTA_BELOW = 0x345, GREEK_EXTENDED = 0x1f00, GREEK_END = 0x1fff };
+    utf8proc_int32_t parts[TH_CASE_MAX];
+    bool single = category(code) == UTF8PROC_CATEGORY_LU || (th_unicode_title(code) != code && code != SHARP_S);
+    size_t n = single || category(code) == UTF8PROC_CATEGORY_LT ? 0 : folded_apart(code, parts);
+    if (n == 0) {
+        out[0] = th_unicode_title(code);
+        return 1;
+    }
+    out[0] = th_unicode_title((uint32_t)parts[0]);
+    for (size_t i = 1; i < n; i++) {
+        bool below = parts[i] == IOTA && code >= GREEK_EXTENDED && code <= GREEK_END;
+        out[i] = below ? IOTA_BELOW : (uint32_t)parts[i];
+    }
+    /* a letter that never begins a word is written as its mark: the first real letter is the capital one */
+    if (parts[0] == 0x2bc) out[1] = th_unicode_title((uint32_t)parts[1]);
+    return n;
+}
+
+bool th_unicode_is_cased(uint32_t code) {
+    utf8proc_category_t c = category(code);
+    if (c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT) return true;
+    return th_unicode_upper(code) != code || th_unicode_lower(code) != code;
+}
+
+bool th_unicode_is_case_ignorable(uint32_t code) {
+    static const uint16_t within_words[] = {0x27,   0x2e,   0x3a,   0xb7,   0x387,  0x55f,  0x5f4,  0x2018, 0x2019,
+                                            0x2024, 0x2027, 0xfe13, 0xfe52, 0xfe55, 0xff07, 0xff0e, 0xff1a};
+    switch (category(code)) {
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_SK: return true;
+    default: break;
+    }
+    for (size_t i = 0; i < TH_COUNT(within_words); i++)
+        if (code == within_words[i]) return true;
+    return false;
+}
+
+/* ---- Properties ---------------------------------------------------------------------------------------------- */
+
 bool th_unicode_is_letter(uint32_t code) {
     if (code < 128) return (code | 32) >= 'a' && (code | 32) <= 'z';
     utf8proc_category_t c = category(code);

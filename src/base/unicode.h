@@ -13,6 +13,15 @@ uint32_t th_unicode_upper(uint32_t code);
 uint32_t th_unicode_lower(uint32_t code);
 uint32_t th_unicode_title(uint32_t code);
 
+/* Full case mappings, as texts need them: one code point may become up to three (ß is SS). They give how many. What
+** depends on the code points around it, the final sigma, is the caller's. */
+enum { TH_CASE_MAX = 3 };
+size_t th_unicode_upper_full(uint32_t code, uint32_t out[TH_CASE_MAX]);
+size_t th_unicode_lower_full(uint32_t code, uint32_t out[TH_CASE_MAX]);
+size_t th_unicode_title_full(uint32_t code, uint32_t out[TH_CASE_MAX]);
+bool th_unicode_is_cased(uint32_t code);
+bool th_unicode_is_case_ignorable(uint32_t code); /* stands within words without being a letter: marks, apostrophes */
+
 bool th_unicode_is_letter(uint32_t code);
 bool th_unicode_is_digit(uint32_t code);  /* decimal digits of any script */
 bool th_unicode_is_number(uint32_t code); /* digits, letter numbers, fractions */

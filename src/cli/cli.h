@@ -131,6 +131,7 @@ typedef struct job {
     char *source;     /* the text compiled, when the job read it; owned */
     size_t source_len;
     int64_t fuel_before; /* used when the run began, or went on */
+    double began;        /* clock_seconds then */
 } job;
 
 bool job_open(job *j, const options *o, const char *name); /* the engine */
@@ -141,9 +142,9 @@ void job_error(job *j, const theta_error *err);
 void job_diagnostics(job *j, theta_status status, theta_text *diagnostics, const theta_error *err); /* frees them */
 bool job_compile_file(job *j, const char *path, bool expression);
 bool job_compile_text(job *j, const char *name, const char *text, size_t len, bool expression);
-/* Runs what was started to its end and prints the result. The exit status. */
+/* Runs what was started to its end and prints the result; a table is computed by a run of its own, which can be suspended
+** and saved like the one that gave it. The exit status. */
 int job_run(job *j);
-int job_print(job *j, theta_value value);
 
 /* ---- Profile (profile.c) ------------------------------------------------------------------------------------ */
 

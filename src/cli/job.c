@@ -97,6 +97,7 @@ bool job_compile_text(job *j, const char *name, const char *text, size_t len, bo
     config.expression = expression;
     config.color = j->o->color;
     config.parse_only = j->o->given & OPTION_PARSE_ONLY;
+    config.read_files = j->o->allow & THETA_ALLOW_FS; /* what the program may not do is not done for it either */
     theta_status status = theta_compile(j->engine, name, text, len, &config, &j->program, &diagnostics, &err);
     job_diagnostics(j, status, &diagnostics, &err);
     profile_compiled(j->profile);
@@ -165,8 +166,6 @@ static bool trace_step(job *j, char *last, size_t room) {
 /* Runs until it is over, or stopped by what the user set. Each theta_run has the whole time limit, so it is kept here too. */
 static theta_state drive(job *j) {
     char last[512] = "";
-    double began = clock_seconds();
-    j->fuel_before = theta_machine_fuel_used(j->machine);
     for (;;) {
         theta_state state = theta_run(j->machine);
         if (state != THETA_SUSPENDED) return state;
@@ -181,7 +180,7 @@ static theta_state drive(job *j) {
             break;
         default: return state;
         }
-        if (j->o->timeout_s > 0 && clock_seconds() - began > j->o->timeout_s) theta_machine_cancel(j->machine);
+        if (j->o->timeout_s > 0 && clock_seconds() - j->began > j->o->timeout_s) theta_machine_cancel(j->machine);
     }
 }
 
@@ -214,17 +213,6 @@ static int fail(job *j, theta_error *err) {
     }
     job_error(j, err);
     return STATUS_FAILED;
-}
-
-int job_print(job *j, theta_value value) {
-    theta_kind kind = theta_value_kind(j->machine, value);
-    if (kind == THETA_VOID) return STATUS_OK;
-    if (kind != THETA_TABLE) return print_text(j, value);
-    size_t width = terminal_width();
-    theta_error err = {0};
-    const char *format = j->o->format ? j->o->format : width ? "grid" : "csv";
-    theta_status status = theta_table_write(j->machine, value, format, width, 0, out_buffered, NULL, &err);
-    return status == THETA_OK ? STATUS_OK : fail(j, &err);
 }
 
 /* ---- Suspension --------------------------------------------------------------------------------------------- */
@@ -261,21 +249,31 @@ static int suspended(job *j) {
     return signal ? STATUS_SIGNAL + signal : STATUS_SUSPENDED;
 }
 
-static int ended(job *j) {
-    theta_error err = {0};
+/* The run has given `value`: a table is still to be computed, and that is a run too. */
+static theta_state drive_table(job *j, theta_state state, theta_error *err) {
     theta_value value;
-    if (theta_result(j->machine, &value, &err) != THETA_OK) return fail(j, &err);
+    if (state != THETA_DONE || theta_result(j->machine, &value, err) != THETA_OK) return state;
+    if (theta_value_kind(j->machine, value) != THETA_TABLE) return state;
+    return theta_start_print(j->machine, value, err) == THETA_OK ? drive(j) : THETA_FAILED;
+}
+
+static int ended(job *j, theta_error *err) {
+    theta_value value;
+    if (err->code != THETA_OK || theta_result(j->machine, &value, err) != THETA_OK) return fail(j, err);
     signals_watch(j->machine, false);
-    return job_print(j, value);
+    return theta_value_kind(j->machine, value) == THETA_VOID ? STATUS_OK : print_text(j, value);
 }
 
 int job_run(job *j) {
+    theta_error err = {0};
     signals_watch(j->machine, j->o->save != NULL);
+    j->began = clock_seconds();
+    j->fuel_before = theta_machine_fuel_used(j->machine);
     if (j->profile) signals_sample(j->machine);
-    theta_state state = drive(j);
+    theta_state state = drive_table(j, drive(j), &err);
     if (j->profile) signals_sample(NULL);
     if (theta_machine_flush(j->machine) != THETA_OK && out_failed()) return STATUS_FAILED;
-    int status = state == THETA_SUSPENDED ? suspended(j) : ended(j);
+    int status = state == THETA_SUSPENDED ? suspended(j) : ended(j, &err);
     if (j->profile) profile_report(j->profile, j->machine);
     return status;
 }

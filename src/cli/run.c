@@ -310,6 +310,11 @@ int query_command(const options *o) {
         complain("query: wanted a pipeline, such as 'data.csv => take(5)'");
         return STATUS_USAGE;
     }
+    head h = find_head(o->words[0]);
+    if (o->save && h.is_path && h.len == 1 && *h.path == '-') {
+        complain("query: standard input cannot be gone on with in another process: with --save, name a file");
+        return STATUS_USAGE;
+    }
     if (!expand(o->words[0], &pipeline) || pipeline.failed) {
         free(pipeline.data);
         return STATUS_USAGE;

@@ -9,7 +9,7 @@
 
 #include "flow/flow_int.h"
 
-enum { BATCH_GROUPS = 65536, SLICE = 65536 };
+enum { SLICE = 65536 };
 
 typedef struct text_cell {
     char *data;
@@ -447,7 +447,8 @@ static th_op_step give_groups(th_exec *exec, th_operator *op, aggregate_state *s
     size_t left = state->ngroups - state->at;
     if (left == 0) return TH_OP_END;
     th_status status;
-    state->n = left < BATCH_GROUPS ? left : BATCH_GROUPS;
+    size_t most = th_piece_rows(op->schema->nfields);
+    state->n = left < most ? left : most;
     do { /* fewer rows when their texts are too long for one column */
         status = th_batch_make(exec->mem, op->schema, state->n, result_column, state, &exec->out);
     } while (status == TH_E_LIMIT && (state->n /= 2) > 0);
@@ -541,6 +542,8 @@ static bool medians_placed(th_exec *exec, aggregate_state *state, th_status *sta
 static th_op_step aggregate_step(th_exec *exec, th_operator *op) {
     th_status status = op->state ? TH_OK : begin(exec, op);
     aggregate_state *state = op->state;
+    if (status == TH_OK && op->batch && state->ngroups > 0) /* only a saved state that lies gives rows after the end */
+        status = th_malformed(&exec->err, "an aggregate that has ended is given rows");
     if (status == TH_OK && op->batch) {
         int64_t work = 16 + (int64_t)(op->batch->nrows * op->spec->nitems / 4);
         status = consume(exec, op, state);
@@ -567,7 +570,187 @@ static void aggregate_clear(th_exec *exec, th_operator *op) {
     op->state = NULL;
 }
 
-const th_operator_class th_op_aggregate = {"aggregate", aggregate_step, aggregate_clear};
+/* ---- The state as bytes -------------------------------------------------------------------------------------- */
+
+static th_view text_at(const void *user, size_t i) {
+    const text_cell *cell = (const text_cell *)user + i;
+    return (th_view){cell->data ? cell->data : "", cell->len};
+}
+
+/* The keys of count_distinct: the value, and which group it was seen in. */
+static void seen_types(const agg_state *s, th_column_type types[2]) {
+    types[0] = s->argument ? s->argument->type : TH_COLUMN_I64;
+    types[1] = TH_COLUMN_I64;
+}
+
+static th_status put_aggregate(const agg_state *s, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    th_flat_ref counts = theta_exec_Aggregate_put_counts(b, s->counts, s->len), totals = 0, ints = 0, floats = 0,
+                rests = 0, seen = 0, owners = 0, values = 0, placed = 0;
+    th_text_refs texts = {0, 0};
+    bool is_placed = s->placed && !s->owners;
+    th_column_type types[2];
+    if (s->totals) totals = theta_exec_Aggregate_put_totals(b, (const uint64_t *)(const void *)s->totals, 2 * s->len);
+    if (s->ints) ints = theta_exec_Aggregate_put_ints(b, s->ints, s->len);
+    if (s->floats) floats = theta_exec_Aggregate_put_floats(b, s->floats, s->len);
+    if (s->rests) rests = theta_exec_Aggregate_put_rests(b, s->rests, s->len);
+    if (s->texts) texts = th_put_texts(b, text_at, s->texts, s->len);
+    if (s->owners) owners = theta_exec_Aggregate_put_owners(b, s->owners, s->nvalues);
+    if (s->owners) values = theta_exec_Aggregate_put_values(b, s->values, s->nvalues);
+    if (is_placed) placed = theta_exec_Aggregate_put_placed(b, s->placed, s->nvalues);
+    seen_types(s, types);
+    if (s->agg == TH_AGG_COUNT_DISTINCT) TH_TRY(th_groups_save(&s->seen, types, s->alone ? 1 : 2, b, &seen, err));
+    theta_exec_Aggregate_start_table(b);
+    theta_exec_Aggregate_add_counts(b, counts);
+    theta_exec_Aggregate_add_totals(b, totals);
+    theta_exec_Aggregate_add_ints(b, ints);
+    theta_exec_Aggregate_add_floats(b, floats);
+    theta_exec_Aggregate_add_rests(b, rests);
+    theta_exec_Aggregate_add_text_lens(b, texts.lens);
+    theta_exec_Aggregate_add_text_bytes(b, texts.bytes);
+    theta_exec_Aggregate_add_seen(b, seen);
+    theta_exec_Aggregate_add_owners(b, owners);
+    theta_exec_Aggregate_add_values(b, values);
+    theta_exec_Aggregate_add_placed(b, placed);
+    theta_exec_Aggregate_add_is_placed(b, is_placed);
+    theta_exec_Aggregate_add_at(b, s->placed && s->owners ? s->at : 0);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+static th_status aggregate_save(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    const aggregate_state *state = op->state;
+    th_flat_ref groups, aggregates, *refs;
+    if (!state) return TH_OK;
+    TH_TRY(th_groups_save(&state->groups, state->types, state->nkeys, b, &groups, err));
+    refs = th_mem_new(exec->mem, (state->naggs + 1) * sizeof *refs);
+    if (!refs) return th_fail(err, TH_E_NOMEM, "out of memory");
+    th_status status = TH_OK;
+    for (size_t i = 0; i < state->naggs && status == TH_OK; i++)
+        status = put_aggregate(&state->aggs[i], b, &refs[i], err);
+    if (status == TH_OK) status = th_flat_builder_status(b);
+    aggregates = status == TH_OK ? th_flat_put_refs(b, refs, state->naggs) : 0;
+    th_mem_free(exec->mem, refs, (state->naggs + 1) * sizeof *refs);
+    TH_TRY(status);
+    theta_exec_Aggregation_start_table(b);
+    theta_exec_Aggregation_add_groups(b, groups);
+    theta_exec_Aggregation_add_aggregates(b, aggregates);
+    theta_exec_Aggregation_add_ended(b, state->ngroups > 0);
+    theta_exec_Aggregation_add_median(b, (uint32_t)state->median);
+    theta_exec_Aggregation_add_at(b, state->at);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+/* A column that the aggregate has, of as many rows as there are groups; none where it has none. */
+static bool take_array(void *to, const void *from, size_t have, size_t len, size_t item_bytes) {
+    if (have != (to ? len : 0)) return false;
+    if (have) memcpy(to, from, have * item_bytes);
+    return true;
+}
+
+#define TAKE(member, name, width)                                                                                      \
+    take_array(s->member, theta_exec_Aggregate_##name(in), theta_exec_Aggregate_##name##_len(in), (width) * s->len, 8)
+
+static th_status take_texts(th_mem *mem, agg_state *s, th_flat_table in, bool *good) {
+    const uint32_t *lens = theta_exec_Aggregate_text_lens(in);
+    const char *bytes = (const char *)theta_exec_Aggregate_text_bytes(in);
+    size_t n = theta_exec_Aggregate_text_lens_len(in);
+    *good = n == (s->texts ? s->len : 0) && th_texts_fit(lens, n, theta_exec_Aggregate_text_bytes_len(in));
+    for (size_t i = 0; *good && i < n; i++) {
+        th_view text = {lens[i] ? bytes : "", lens[i]};
+        *good = th_utf8_valid(text.data, text.len) == text.len;
+        TH_TRY(set_text(mem, &s->texts[i], text));
+        bytes += lens[i];
+    }
+    return TH_OK;
+}
+
+/* Every value is of a group, and every group has as many as it counts. */
+static th_status owners_fit(th_mem *mem, const agg_state *s, bool *good) {
+    uint64_t *tally = th_mem_zeroed(mem, (s->len + 1) * sizeof *tally);
+    if (!tally) return TH_E_NOMEM;
+    *good = true;
+    for (size_t i = 0; i < s->nvalues && *good; i++) {
+        *good = s->owners[i] < s->len;
+        if (*good) tally[s->owners[i]]++;
+    }
+    for (size_t g = 0; g < s->len && *good; g++) *good = tally[g] == s->counts[g];
+    th_mem_free(mem, tally, (s->len + 1) * sizeof *tally);
+    return TH_OK;
+}
+
+static th_status take_values(th_mem *mem, agg_state *s, th_flat_table in, size_t ngroups, bool *good) {
+    size_t n = theta_exec_Aggregate_owners_len(in);
+    uint64_t at = theta_exec_Aggregate_at(in);
+    *good = n == theta_exec_Aggregate_values_len(in) && at <= n && (at == 0 || ngroups > 0);
+    if (!*good || n == 0) return TH_OK;
+    TH_TRY(th_mem_grow(mem, (void **)&s->owners, &s->owners_capacity, n, sizeof *s->owners));
+    TH_TRY(th_mem_grow(mem, (void **)&s->values, &s->values_capacity, n, sizeof *s->values));
+    memcpy(s->owners, theta_exec_Aggregate_owners(in), n * sizeof *s->owners);
+    memcpy(s->values, theta_exec_Aggregate_values(in), n * sizeof *s->values);
+    s->nvalues = n;
+    TH_TRY(owners_fit(mem, s, good));
+    if (!*good || at == 0) return TH_OK;
+    TH_TRY(begin_placing(mem, s, ngroups));
+    for (; s->at < at; s->at++) s->placed[s->starts[s->owners[s->at]]++] = s->values[s->at];
+    return TH_OK;
+}
+
+/* All values lie in their groups' places, whose ends follow from the counts. */
+static th_status take_placed(th_mem *mem, agg_state *s, th_flat_table in, size_t ngroups, bool *good) {
+    size_t n = theta_exec_Aggregate_placed_len(in);
+    uint64_t sum = 0;
+    *good = ngroups > 0 && theta_exec_Aggregate_owners_len(in) == 0;
+    for (size_t g = 0; g < ngroups && *good; g++) {
+        *good = s->counts[g] <= n - sum;
+        if (*good) sum += s->counts[g];
+    }
+    if (!*good || !(*good = sum == n)) return TH_OK;
+    s->nvalues = s->at = n;
+    TH_TRY(begin_placing(mem, s, ngroups));
+    for (size_t g = 0; g < ngroups; g++) s->starts[g] += s->counts[g];
+    if (n) memcpy(s->placed, theta_exec_Aggregate_placed(in), n * sizeof *s->placed);
+    return TH_OK;
+}
+
+static th_status take_aggregate(th_mem *mem, agg_state *s, th_flat_table in, size_t len, size_t ngroups, bool placed,
+                                bool *good, th_error *err) {
+    TH_TRY(grow_state(mem, s, len));
+    *good = TAKE(counts, counts, 1) && TAKE(totals, totals, 2) && TAKE(ints, ints, 1) && TAKE(floats, floats, 1) &&
+            TAKE(rests, rests, 1);
+    if (*good) TH_TRY(take_texts(mem, s, in, good));
+    if (!*good) return TH_OK;
+    th_flat_table seen = theta_exec_Aggregate_seen(in);
+    th_column_type types[2];
+    seen_types(s, types);
+    if (s->agg == TH_AGG_COUNT_DISTINCT && ngroups == 0)
+        return th_groups_restore(&s->seen, types, s->alone ? 1 : 2, seen, err);
+    if (s->agg != TH_AGG_MEDIAN) return TH_OK;
+    *good = placed == theta_exec_Aggregate_is_placed(in);
+    if (!*good) return TH_OK;
+    return placed ? take_placed(mem, s, in, ngroups, good) : take_values(mem, s, in, ngroups, good);
+}
+
+static th_status aggregate_restore(th_exec *exec, th_operator *op, th_flat_table in, th_error *err) {
+    TH_TRY(begin(exec, op));
+    aggregate_state *state = op->state;
+    TH_TRY(th_groups_restore(&state->groups, state->types, state->nkeys, theta_exec_Aggregation_groups(in), err));
+    size_t len = state->groups.len;
+    uint32_t median = theta_exec_Aggregation_median(in);
+    uint64_t at = theta_exec_Aggregation_at(in);
+    if (theta_exec_Aggregation_ended(in)) state->ngroups = len = state->nkeys == 0 ? 1 : len;
+    bool good = theta_exec_Aggregation_aggregates_len(in) == state->naggs && median <= state->naggs &&
+                at <= state->ngroups && (median == 0 || state->ngroups > 0) && (at == 0 || median == state->naggs);
+    for (size_t i = 0; i < state->naggs && good; i++)
+        TH_TRY(take_aggregate(exec->mem, &state->aggs[i], theta_exec_Aggregation_aggregates_at(in, (uint32_t)i), len,
+                              state->ngroups, i < median, &good, err));
+    state->median = median;
+    state->at = (size_t)at;
+    return good ? TH_OK : th_malformed(err, "the columns of an aggregate do not fit its groups");
+}
+
+const th_operator_class th_op_aggregate = {"aggregate",    aggregate_step,    aggregate_clear,
+                                           aggregate_save, aggregate_restore, theta_exec_State_Aggregation};
 
 /* ---- Distinct ----------------------------------------------------------------------------------------------- */
 
@@ -624,14 +807,17 @@ static th_status new_rows(th_exec *exec, th_operator *op, distinct_state *state,
     return th_batch_make(exec->mem, op->schema, n, picked_column, state, out);
 }
 
+static th_status distinct_begin(th_exec *exec, th_operator *op) {
+    distinct_state *state = op->state = th_mem_zeroed(exec->mem, sizeof *state);
+    if (!state) return TH_E_NOMEM;
+    op->state_bytes = sizeof *state;
+    th_groups_init(&state->groups, exec->mem);
+    return TH_OK;
+}
+
 static th_op_step distinct_step(th_exec *exec, th_operator *op) {
+    if (!op->state && distinct_begin(exec, op) != TH_OK) return th_exec_fail(exec, TH_E_NOMEM);
     distinct_state *state = op->state;
-    if (!state) {
-        op->state = state = th_mem_zeroed(exec->mem, sizeof *state);
-        if (!state) return th_exec_fail(exec, TH_E_NOMEM);
-        op->state_bytes = sizeof *state;
-        th_groups_init(&state->groups, exec->mem);
-    }
     if (op->batch) {
         th_batch *out = NULL;
         int64_t work = 16 + (int64_t)op->batch->nrows;
@@ -656,4 +842,37 @@ static void distinct_clear(th_exec *exec, th_operator *op) {
     op->state = NULL;
 }
 
-const th_operator_class th_op_distinct = {"distinct", distinct_step, distinct_clear};
+static th_status distinct_types(th_exec *exec, const th_operator *op, th_column_type **types, size_t *n) {
+    *n = op->spec->nitems ? op->spec->nitems : op->inputs[0]->schema->nfields;
+    *types = th_arena_new(&exec->arena, (*n + 1) * sizeof **types);
+    if (!*types) return TH_E_NOMEM;
+    for (size_t k = 0; k < *n; k++)
+        (*types)[k] = op->spec->nitems ? op->exprs[k]->type : op->inputs[0]->schema->fields[k].type;
+    return TH_OK;
+}
+
+static th_status distinct_save(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    const distinct_state *state = op->state;
+    th_column_type *types;
+    th_flat_ref groups;
+    size_t n;
+    if (!state) return TH_OK;
+    if (distinct_types(exec, op, &types, &n) != TH_OK) return th_fail(err, TH_E_NOMEM, "out of memory");
+    TH_TRY(th_groups_save(&state->groups, types, n, b, &groups, err));
+    theta_exec_Distinct_start_table(b);
+    theta_exec_Distinct_add_groups(b, groups);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+static th_status distinct_restore(th_exec *exec, th_operator *op, th_flat_table in, th_error *err) {
+    th_column_type *types;
+    size_t n;
+    TH_TRY(distinct_types(exec, op, &types, &n));
+    TH_TRY(distinct_begin(exec, op));
+    distinct_state *state = op->state;
+    return th_groups_restore(&state->groups, types, n, theta_exec_Distinct_groups(in), err);
+}
+
+const th_operator_class th_op_distinct = {"distinct",    distinct_step,    distinct_clear,
+                                          distinct_save, distinct_restore, theta_exec_State_Distinct};

@@ -64,6 +64,7 @@ void th_exec_free(th_exec *exec) {
     for (size_t i = 0; i < exec->nall; i++) {
         th_operator *op = exec->all[i];
         th_op_drop_batch(op);
+        th_batch_release(op->pending);
         if (op->cls->clear) op->cls->clear(exec, op);
         th_schema_release(op->schema);
     }
@@ -84,7 +85,7 @@ static bool call_fail(th_exec *exec, th_status status) {
     return false;
 }
 
-static bool begin_step(th_exec *exec, th_operator *op) {
+bool th_op_begin_call(th_exec *exec, th_operator *op) {
     const th_call_step *step = &op->calls[op->calls_done];
     th_eval eval = th_op_eval(exec, op);
     op->call_args = th_arena_zeroed(&exec->scratch, (step->nargs + 1) * sizeof *op->call_args);
@@ -173,7 +174,7 @@ static bool end_step(th_exec *exec, th_operator *op) {
 /* Goes on to the next row that needs a call. */
 static call_step next_call(th_exec *exec, th_operator *op) {
     while (op->calls_done < op->ncalls) {
-        if (!op->calling && !begin_step(exec, op)) return CALLS_FAILED;
+        if (!op->calling && !th_op_begin_call(exec, op)) return CALLS_FAILED;
         const th_call_step *step = &op->calls[op->calls_done];
         for (; op->row < op->batch->nrows; op->row++) {
             bool skip = op->call_active && !op->call_active[op->row];
@@ -189,6 +190,8 @@ static call_step next_call(th_exec *exec, th_operator *op) {
             th_params params = th_node_params(exec->machine, op->node);
             exec->closure = th_word_ptr(params.record->slots[step->param]);
             exec->nargs = step->nargs;
+            exec->result = th_types_result(th_machine_types(exec->machine), step->function);
+            exec->waiting = true;
             return CALLS_CALL;
         }
         if (!end_step(exec, op)) return CALLS_FAILED;
@@ -204,6 +207,7 @@ void th_exec_call(th_exec *exec, th_closure **closure, const uint64_t **args, si
 
 void th_exec_result(th_exec *exec, uint64_t word) {
     th_operator *op = exec->stack[exec->depth - 1];
+    exec->waiting = false;
     put_result(exec, op, &op->calls[op->calls_done], word);
     op->row++;
 }
@@ -259,6 +263,7 @@ th_exec_step th_exec_step_once(th_exec *exec, th_batch **out, th_error *err) {
         case TH_OP_AGAIN: return TH_EXEC_AGAIN;
         case TH_OP_FAILED: goto failed;
         }
+        if (th_machine_due(exec->machine)) return TH_EXEC_AGAIN;
     }
     return TH_EXEC_AGAIN;
 failed:

@@ -133,8 +133,11 @@ void th_exec_result(th_exec *exec, uint64_t word);
 extern const th_builtin th_lib_table[];
 extern const size_t th_lib_table_count;
 th_status th_flow_register(th_engine *engine, th_error *err) TH_CHECKED; /* builtins and native classes */
+/* Begins a run that writes a table to the machine's output, as Table.print does. It is a run like any other: it can be
+** suspended, saved, and go on elsewhere. Machine memory is tidied first: words change. */
+th_status th_flow_start_print(th_machine *machine, th_type_id type, uint64_t word, th_error *err) TH_CHECKED;
 /* Pulls batches from outside a run: begin makes an executor over a held node; each step is a run of its own (limits and
-** cancellation hold). *out NULL: the end. On failure the machine's error tells. */
+** cancellation hold). *out NULL: the end. On failure the machine's error tells. A plan that is pulled cannot be saved. */
 typedef struct th_puller th_puller;
 th_status th_flow_pull_new(th_machine *machine, uint32_t held_node, th_puller **out, th_error *err) TH_CHECKED;
 const th_schema *th_flow_pull_schema(const th_puller *puller);

@@ -2,12 +2,17 @@
 ** flow_int.h - what the files of the flow room share.
 ** A spec is read into C structures once (spec.c). Opening a plan (plan.c) walks the nodes from the root, decides which columns
 ** each needs, and makes one operator for each verb, its expressions bound to the columns of its input. exec.c drives the
-** operators; each is a small state machine (ops.c, agg.c, sort.c, join.c). Expressions are evaluated a batch at a time
+** operators; each is a small state machine (ops.c, agg.c, sort.c, join.c), and can be written down between two steps
+** (state.c). sink.c feeds what comes out to a sink. Expressions are evaluated a batch at a time
 ** (expr.c) into vectors that live in the executor's scratch arena until the next batch.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #ifndef TH_FLOW_INT_H
 #define TH_FLOW_INT_H
+
+#include "exec_flat.h"
+#include "flat/flat.h"
+#include <sys/stat.h>
 
 #include "flow/flow.h"
 
@@ -62,7 +67,7 @@ typedef struct th_node { /* the C part of a node; owned by its native */
     th_stream *stream; /* STREAM; NULL once an executor took it */
     th_schema *schema; /* STREAM, BATCHES: shared */
     th_batch **batches;
-    size_t nbatches;
+    size_t nbatches, capacity;
 } th_node;
 
 extern const th_native_class th_node_class;
@@ -164,7 +169,14 @@ typedef struct th_operator_class {
     /* WANT: op->want says which input; EMIT: exec->out is set; FAILED: exec->err is set. */
     th_op_step (*step)(th_exec *exec, th_operator *op);
     void (*clear)(th_exec *exec, th_operator *op); /* frees op->state; NULL: nothing */
+    /* What the operator holds but for what all have (schema/exec.fbs), and back into one that has not begun. What comes
+    ** back may be hostile. *out stays 0 when there is nothing. NULL: there never is. */
+    th_status (*save)(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err);
+    th_status (*restore)(th_exec *exec, th_operator *op, th_flat_table in, th_error *err);
+    uint8_t kind; /* of what is saved: theta_exec_State_... */
 } th_operator_class;
+
+typedef enum th_source_kind { TH_SOURCE_OTHER, TH_SOURCE_CSV, TH_SOURCE_ARROW, TH_SOURCE_ROWS } th_source_kind;
 
 struct th_operator {
     const th_operator_class *cls;
@@ -191,6 +203,12 @@ struct th_operator {
     void *state;
     size_t state_bytes;
     uint64_t count; /* TAKE, SKIP: left */
+    /* sources */
+    th_source_kind source;
+    const char *path;
+    th_stream_place place; /* where `pending` begins */
+    th_batch *pending;     /* given piece by piece, so that a step stays short however large a batch is */
+    size_t given;          /* rows of it */
 };
 
 struct th_exec {
@@ -209,6 +227,8 @@ struct th_exec {
     th_closure *closure;
     uint64_t args[64];
     size_t nargs;
+    th_type_id result; /* what it gives */
+    bool waiting;      /* for its result */
 };
 
 th_op_step th_exec_fail(th_exec *exec, th_status status); /* fills exec->err when it is empty */
@@ -218,6 +238,121 @@ static inline th_op_step th_op_want(th_operator *op, int which) {
     return TH_OP_WANT;
 }
 void th_op_drop_batch(th_operator *op); /* the batch is done with */
+/* Evaluates what the call under way needs, from the first row on. */
+bool th_op_begin_call(th_exec *exec, th_operator *op);
+/* The most rows of so many columns that one step works on: a step is to cost well less than what a builtin may owe. */
+static inline size_t th_piece_rows(size_t ncolumns) {
+    size_t n = ((size_t)1 << 22) / (ncolumns + 1);
+    return n > 65536 ? 65536 : n ? n : 1;
+}
+
+/* ---- State (state.c) ---------------------------------------------------------------------------------------- */
+
+/* The operators of an executor between two steps, and back into one that was made of the same nodes. */
+th_status th_exec_save(th_exec *exec, th_flat_builder *b, th_flat_ref *operators, th_error *err) TH_CHECKED;
+th_status th_exec_restore(th_exec *exec, th_flat_table in, th_error *err) TH_CHECKED; /* theta.exec.Exec */
+
+th_status th_malformed(th_error *err, const char *what) TH_CHECKED;
+th_status th_put_batches(th_mem *mem, th_flat_builder *b, const th_schema *schema, th_batch *const *batches, size_t n,
+                         th_flat_ref *out, th_error *err) TH_CHECKED; /* 0: there are no rows */
+/* At most one batch; NULL when there are no rows. */
+th_status th_take_batch(th_mem *mem, const th_schema *schema, const uint8_t *bytes, uint32_t len, th_batch **out,
+                        th_error *err) TH_CHECKED;
+/* A schema without names, for columns that are no table's. */
+th_status th_plain_schema(th_mem *mem, const th_column_type *types, size_t n, th_schema **out) TH_CHECKED;
+/* Texts as their lengths and their bytes. */
+typedef struct th_text_refs {
+    th_flat_ref lens, bytes;
+} th_text_refs;
+typedef th_view (*th_text_at)(const void *user, size_t i);
+th_text_refs th_put_texts(th_flat_builder *b, th_text_at at, const void *user, size_t n);
+/* Whether n lengths fit the bytes that there are. */
+bool th_texts_fit(const uint32_t *lens, size_t n, size_t bytes);
+
+/* ---- Sinks (sink.c, sink_file.c) ---------------------------------------------------------------------------- */
+
+typedef enum th_sink_kind {
+    TH_SINK_PRINT,
+    TH_SINK_COUNT,
+    TH_SINK_COLLECT,
+    TH_SINK_ROWS,
+    TH_SINK_COLUMN,
+    TH_SINK_CSV,
+    TH_SINK_JSON,
+    TH_SINK_NDJSON,
+    TH_SINK_ARROW,
+    TH_SINK_MARKDOWN,
+    TH_SINK_PULL
+} th_sink_kind;
+
+/* The file that a sink writes: beside its place, and moved there when it is whole. */
+typedef struct th_file_sink {
+    th_mem *mem;
+    int fd;
+    char *path, *target, *temporary; /* temporary NULL: standard output, or `direct`: a device or a pipe */
+    bool direct, there;
+    struct stat old; /* what stood in its place, when something was `there` */
+    bool done;
+    bool kept; /* a saved state refers to what was written: it stays when the sink goes */
+} th_file_sink;
+th_status th_file_sink_open(th_mem *mem, const th_str *path, th_file_sink **out, th_error *err) TH_CHECKED;
+/* Goes on with a part of `written` bytes; `tail`: what the file's name has behind the path. */
+th_status th_file_sink_reopen(th_mem *mem, const th_str *path, th_view tail, uint64_t written, th_file_sink **out,
+                              th_error *err) TH_CHECKED;
+th_status th_file_sink_finish(th_file_sink *file, th_error *err) TH_CHECKED;
+th_status th_file_sink_keep(th_file_sink *file, uint64_t *written, th_error *err) TH_CHECKED;
+th_view th_file_sink_tail(const th_file_sink *file);
+void th_file_sink_free(th_file_sink *file);
+th_sink th_file_sink_of(th_file_sink *file);
+
+typedef struct th_kept { /* batches that a sink holds */
+    th_batch **items;
+    size_t n, capacity;
+} th_kept;
+
+/* Every sink is one state machine: an executor in its first slot, stepped until the end, user functions called through
+** the machine in between, each batch handed to the sink. */
+typedef struct th_table_sink {
+    th_mem *mem;
+    th_sink_kind kind;
+    th_exec *exec; /* NULL while `saved` waits to be opened */
+    uint8_t *saved;
+    size_t saved_len;
+    th_table_writer *writer;
+    th_file_sink *file;
+    th_kept kept;
+    bool building;     /* the plan has ended, and what is kept becomes the result, */
+    size_t batch, row; /* which is made up to here */
+    th_batch *pulled;  /* by the host */
+    size_t calls;      /* since the scratch region was reset */
+    bool scratch;
+} th_table_sink;
+extern const th_native_class th_table_sink_class;
+/* A sink that no run is in yet, for the host. */
+th_status th_table_sink_new(th_machine *m, uint64_t node, th_sink_kind kind, th_table_sink **out,
+                            th_error *err) TH_CHECKED;
+/* One entry of a sink in its slot: TH_STEP_DONE means that a batch is in *batch, or none when the plan has ended. */
+th_step th_table_sink_step(th_machine *m, th_call *call, th_batch **batch);
+void th_table_sink_close_scratch(th_machine *m, th_table_sink *sink);
+void th_table_sink_close(th_machine *m, th_call *call);
+bool th_table_sink_keep(th_machine *m, th_table_sink *sink, th_batch *batch); /* takes; false: a trap is recorded */
+th_table_sink *th_table_sink_of(const th_call *call);                         /* NULL: the slot holds none */
+th_type_id th_table_sink_type(th_machine *m);                                 /* 0: a trap is recorded */
+/* Enters a sink of this kind: one that begins (*begins is set; `open` makes what it writes to), is under way, or comes out of
+** a saved state. NULL: a trap is recorded. */
+th_table_sink *th_table_sink_enter(th_machine *m, th_call *call, th_sink_kind kind, bool *begins);
+enum { TH_SLOT_SINK, TH_SLOT_TYPE, TH_SLOT_VALUE }; /* "xt", and a count or a list */
+
+th_step th_table_print(th_machine *m, th_call *call);
+th_step th_table_count(th_machine *m, th_call *call);
+th_step th_table_collect(th_machine *m, th_call *call);
+th_step th_table_rows(th_machine *m, th_call *call);
+th_step th_table_column(th_machine *m, th_call *call);
+th_step th_csv_sink(th_machine *m, th_call *call);
+th_step th_json_sink(th_machine *m, th_call *call);
+th_step th_ndjson_sink(th_machine *m, th_call *call);
+th_step th_arrow_sink(th_machine *m, th_call *call);
+th_step th_markdown_sink(th_machine *m, th_call *call);
 
 extern const th_operator_class th_op_source, th_op_stream, th_op_batches, th_op_where, th_op_project, th_op_take,
     th_op_skip, th_op_sort, th_op_aggregate, th_op_distinct, th_op_join, th_op_union;
@@ -256,6 +391,11 @@ th_status th_groups_of(th_groups *groups, const th_vector *keys, size_t nkeys, s
 /* Key `key` of groups from .. from+n-1 as a column; types: of all the keys. TH_E_LIMIT: more text than a column holds. */
 th_status th_groups_column(const th_groups *groups, const th_column_type *types, size_t key, size_t nkeys, size_t from,
                            size_t n, th_column *out) TH_CHECKED;
+/* All of them, and back into groups that are empty: the keys are numbered anew, which gives the same numbers. */
+th_status th_groups_save(const th_groups *groups, const th_column_type *types, size_t nkeys, th_flat_builder *b,
+                         th_flat_ref *out, th_error *err) TH_CHECKED;
+th_status th_groups_restore(th_groups *groups, const th_column_type *types, size_t nkeys, th_flat_table in,
+                            th_error *err) TH_CHECKED;
 
 /* ---- Kept rows (rows.c): batches kept whole, their rows named by batch and row -------------------------------- */
 
@@ -270,6 +410,8 @@ typedef struct th_rows {
 void th_rows_init(th_rows *rows, th_mem *mem);
 void th_rows_clear(th_rows *rows);
 th_status th_rows_add(th_rows *rows, th_batch *batch) TH_CHECKED; /* shares */
+th_status th_rows_read(th_rows *rows, const th_schema *schema, const uint8_t *bytes, uint32_t len,
+                       th_error *err) TH_CHECKED; /* adds those of th_put_batches */
 static inline uint64_t th_rows_number(const th_rows *rows, uint64_t row) {
     return rows->starts[row >> 32] + (uint32_t)row;
 }

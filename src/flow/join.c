@@ -219,6 +219,8 @@ static th_op_step build(th_exec *exec, th_operator *op, join_state *s) {
 static th_op_step join_step(th_exec *exec, th_operator *op) {
     th_status status = op->state ? TH_OK : begin(exec, op);
     join_state *s = op->state;
+    if (status == TH_OK && op->batch && op->want != !s->built) /* only a saved state that lies mixes the sides up */
+        status = th_malformed(&exec->err, "a join has a batch of the wrong side");
     if (status != TH_OK) return th_exec_fail(exec, status);
     if (!s->built) return build(exec, op, s);
     if (s->from < s->len) return give_matches(exec, op, s);
@@ -250,4 +252,108 @@ static void join_clear(th_exec *exec, th_operator *op) {
     op->state = NULL;
 }
 
-const th_operator_class th_op_join = {"join", join_step, join_clear};
+/* ---- The state as bytes -------------------------------------------------------------------------------------- */
+
+#define NO_ROW UINT64_MAX
+
+static th_status put_matches(th_exec *exec, const join_state *s, th_flat_builder *b, th_flat_ref *lefts,
+                             th_flat_ref *rights) {
+    size_t n = s->len - s->from, bytes = n * sizeof(uint64_t) + 8;
+    *lefts = *rights = 0;
+    if (n == 0) return TH_OK;
+    uint64_t *numbers = th_mem_new(exec->mem, bytes);
+    if (!numbers) return TH_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t row = s->rights[s->from + i];
+        numbers[i] = row == TH_PICK_NULL ? NO_ROW : th_rows_number(&s->right, row);
+    }
+    *rights = theta_exec_Join_put_rights(b, numbers, n);
+    *lefts = theta_exec_Join_put_lefts(b, s->lefts + s->from, n);
+    th_mem_free(exec->mem, numbers, bytes);
+    return TH_OK;
+}
+
+/* The right rows are kept; their keys and chains follow from them. */
+static th_status join_save(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    const join_state *s = op->state;
+    th_flat_ref right, lefts, rights;
+    if (!s) return TH_OK;
+    TH_TRY(th_put_batches(exec->mem, b, op->inputs[1]->schema, s->right.batches, s->right.len, &right, err));
+    TH_TRY(put_matches(exec, s, b, &lefts, &rights));
+    theta_exec_Join_start_table(b);
+    theta_exec_Join_add_right(b, right);
+    theta_exec_Join_add_built(b, s->built);
+    theta_exec_Join_add_probed(b, s->probed);
+    theta_exec_Join_add_row(b, s->probed ? s->row : 0);
+    theta_exec_Join_add_next(b, s->probed ? s->next : 0);
+    theta_exec_Join_add_lefts(b, lefts);
+    theta_exec_Join_add_rights(b, rights);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+typedef struct right_taker {
+    th_exec *exec;
+    th_operator *op;
+} right_taker;
+
+static th_status take_right(void *user, th_batch *batch) {
+    const right_taker *t = user;
+    th_batch *own = t->op->batch;
+    t->op->batch = batch;
+    th_status status = keep_right(t->exec, t->op, t->op->state);
+    t->op->batch = own;
+    return status;
+}
+
+/* The name of a right row by its number. */
+static uint64_t name_of(const th_rows *rows, uint64_t number) {
+    size_t lo = 0, hi = rows->len;
+    while (hi - lo > 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (rows->starts[mid] <= number)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return TH_ROW(lo, number - rows->starts[lo]);
+}
+
+static bool take_matches(join_state *s, th_flat_table in, size_t nrows) {
+    size_t n = theta_exec_Join_lefts_len(in);
+    const uint64_t *lefts = theta_exec_Join_lefts(in), *rights = theta_exec_Join_rights(in);
+    if (n > BATCH_ROWS || n != theta_exec_Join_rights_len(in)) return false;
+    s->straight = true;
+    for (size_t i = 0; i < n; i++) {
+        if (lefts[i] >= nrows || (rights[i] != NO_ROW && rights[i] >= s->right.nrows)) return false;
+        s->lefts[i] = lefts[i];
+        s->rights[i] = rights[i] == NO_ROW ? TH_PICK_NULL : name_of(&s->right, rights[i]);
+        s->straight &= lefts[i] == lefts[0] + i;
+    }
+    s->from = 0;
+    s->len = n;
+    return true;
+}
+
+static th_status join_restore(th_exec *exec, th_operator *op, th_flat_table in, th_error *err) {
+    TH_TRY(begin(exec, op));
+    join_state *s = op->state;
+    right_taker taker = {exec, op};
+    if (theta_exec_Join_right_len(in) > 0)
+        TH_TRY(th_batches_read(exec->mem, op->inputs[1]->schema, theta_exec_Join_right(in),
+                               theta_exec_Join_right_len(in), take_right, &taker, err));
+    bool built = theta_exec_Join_built(in), probed = theta_exec_Join_probed(in);
+    uint64_t row = theta_exec_Join_row(in);
+    size_t nrows = op->batch ? op->batch->nrows : 0;
+    if ((op->batch && (op->want == 0) != built) || (probed && (!op->batch || op->calls_done < op->ncalls)))
+        return th_malformed(err, "a join has a batch of the wrong side");
+    s->built = built;
+    if (probed) TH_TRY(probe(exec, op, s));
+    if (!take_matches(s, in, nrows) || row > nrows || theta_exec_Join_next(in) > s->nrows || (s->len && !probed))
+        return th_malformed(err, "a join names rows that there are not");
+    s->row = (size_t)row;
+    s->next = theta_exec_Join_next(in);
+    return TH_OK;
+}
+
+const th_operator_class th_op_join = {"join", join_step, join_clear, join_save, join_restore, theta_exec_State_Join};

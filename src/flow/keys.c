@@ -371,3 +371,130 @@ th_status th_groups_column(const th_groups *g, const th_column_type *types, size
     }
     return th_column_builder_finish(&b, out);
 }
+
+/* ---- Groups as bytes ---------------------------------------------------------------------------------------- */
+
+enum { SAVED_ROWS = 16384 };
+
+/* The widest type of a family: a key is kept as that, whatever its column's type. */
+static th_column_type widest(th_column_type type) {
+    switch (th_family_of(type)) {
+    case TH_FAMILY_INT: return TH_COLUMN_I64;
+    case TH_FAMILY_FLOAT: return TH_COLUMN_F64;
+    default: return type;
+    }
+}
+
+typedef struct piece {
+    const th_groups *groups;
+    const th_column_type *types;
+    size_t nkeys, from, n;
+} piece;
+
+static th_status piece_column(void *user, size_t column, th_column *out) {
+    const piece *p = user;
+    return th_groups_column(p->groups, p->types, column, p->nkeys, p->from, p->n, out);
+}
+
+static th_status make_pieces(const th_groups *g, th_schema *schema, const th_column_type *types, size_t nkeys,
+                             th_rows *rows) {
+    piece p = {.groups = g, .types = types, .nkeys = nkeys};
+    while (p.from < g->len) {
+        th_batch *batch;
+        th_status status;
+        p.n = g->len - p.from < SAVED_ROWS ? g->len - p.from : SAVED_ROWS;
+        do { /* fewer rows when their texts are too long for one column */
+            status = th_batch_make(g->mem, schema, p.n, piece_column, &p, &batch);
+        } while (status == TH_E_LIMIT && (p.n /= 2) > 0);
+        TH_TRY(status);
+        status = th_rows_add(rows, batch);
+        th_batch_release(batch);
+        TH_TRY(status);
+        p.from += p.n;
+    }
+    return TH_OK;
+}
+
+static th_status wide_schema(th_mem *mem, const th_column_type *types, size_t nkeys, th_arena *arena,
+                             th_column_type **wide, th_schema **out) {
+    *wide = th_arena_new(arena, (nkeys + 1) * sizeof **wide);
+    if (!*wide) return TH_E_NOMEM;
+    for (size_t k = 0; k < nkeys; k++) (*wide)[k] = widest(types[k]);
+    return th_plain_schema(mem, *wide, nkeys, out);
+}
+
+static th_status put_keys(const th_groups *g, const th_column_type *types, size_t nkeys, th_arena *arena,
+                          th_flat_builder *b, th_flat_ref *keys, th_error *err) {
+    th_column_type *wide;
+    th_schema *schema;
+    th_rows rows;
+    th_status status = wide_schema(g->mem, types, nkeys, arena, &wide, &schema);
+    if (status != TH_OK) return th_fail(err, status, "%s", th_status_text(status));
+    th_rows_init(&rows, g->mem);
+    status = make_pieces(g, schema, wide, nkeys, &rows);
+    if (status != TH_OK) (void)th_fail(err, status, "%s", th_status_text(status));
+    if (status == TH_OK) status = th_put_batches(g->mem, b, schema, rows.batches, rows.len, keys, err);
+    th_rows_clear(&rows);
+    th_schema_release(schema);
+    return status;
+}
+
+th_status th_groups_save(const th_groups *g, const th_column_type *types, size_t nkeys, th_flat_builder *b,
+                         th_flat_ref *out, th_error *err) {
+    th_flat_ref keys = 0;
+    if (nkeys > 0 && g->len > 0) {
+        th_arena arena;
+        th_arena_init(&arena, g->mem);
+        th_status status = put_keys(g, types, nkeys, &arena, b, &keys, err);
+        th_arena_clear(&arena);
+        TH_TRY(status);
+    }
+    theta_exec_Groups_start_table(b);
+    theta_exec_Groups_add_len(b, g->len);
+    theta_exec_Groups_add_keys(b, keys);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+typedef struct key_taker {
+    th_groups *groups;
+    size_t nkeys;
+    th_arena arena;
+} key_taker;
+
+static th_status take_keys(void *user, th_batch *batch) {
+    key_taker *t = user;
+    size_t n = batch->nrows, known = t->groups->len;
+    th_arena_clear(&t->arena);
+    th_vector *keys = th_arena_zeroed(&t->arena, t->nkeys * sizeof *keys);
+    uint32_t *ids = th_arena_new(&t->arena, n * sizeof *ids + 8);
+    if (!keys || !ids) return TH_E_NOMEM;
+    for (size_t k = 0; k < t->nkeys; k++) TH_TRY(th_vector_of_column(&t->arena, &batch->columns[k], &keys[k]));
+    TH_TRY(th_groups_of(t->groups, keys, t->nkeys, n, true, false, ids));
+    return t->groups->len == known + n ? TH_OK : TH_E_FORMAT; /* a key twice would shift the numbers */
+}
+
+th_status th_groups_restore(th_groups *g, const th_column_type *types, size_t nkeys, th_flat_table in, th_error *err) {
+    uint64_t len = theta_exec_Groups_len(in);
+    if (nkeys == 0) {
+        if (len > 1) return th_malformed(err, "there are groups without keys");
+        g->len = (size_t)len;
+        return TH_OK;
+    }
+    if (len == 0) return TH_OK;
+    key_taker taker = {.groups = g, .nkeys = nkeys};
+    th_column_type *wide;
+    th_schema *schema;
+    th_arena_init(&taker.arena, g->mem);
+    th_status status = wide_schema(g->mem, types, nkeys, &taker.arena, &wide, &schema);
+    if (status != TH_OK) {
+        (void)th_fail(err, status, "%s", th_status_text(status));
+    } else {
+        status = th_batches_read(g->mem, schema, theta_exec_Groups_keys(in), theta_exec_Groups_keys_len(in), take_keys,
+                                 &taker, err);
+        th_schema_release(schema);
+    }
+    th_arena_clear(&taker.arena);
+    if (status == TH_OK && g->len != len) return th_malformed(err, "groups are missing");
+    return status;
+}

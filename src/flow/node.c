@@ -9,7 +9,7 @@ static void node_free(void *pointer) {
     th_spec_release(node->spec);
     if (node->stream) node->stream->close(node->stream);
     for (size_t i = 0; i < node->nbatches; i++) th_batch_release(node->batches[i]);
-    if (node->batches) th_mem_free(node->mem, node->batches, (node->nbatches + 1) * sizeof(th_batch *));
+    th_mem_free(node->mem, node->batches, node->capacity * sizeof(th_batch *));
     th_schema_release(node->schema);
     th_mem_free(node->mem, node, sizeof *node);
 }
@@ -24,23 +24,6 @@ static th_node *node_new(th_mem *mem, th_node_kind kind) {
 
 /* ---- Snapshots: 'S' and the spec, or 'B' and an Arrow IPC stream -------------------------------------------- */
 
-static th_status put_bytes(th_sink *sink, const void *bytes, size_t len, th_error *err) {
-    th_buf *out = sink->user;
-    th_buf_put(out, bytes, len);
-    return out->failed ? th_fail(err, TH_E_NOMEM, "out of memory") : TH_OK;
-}
-
-static th_status save_batches(const th_node *node, th_buf *out, th_error *err) {
-    th_ipc_writer *writer;
-    TH_TRY(th_ipc_writer_new(node->mem, node->schema, false, (th_sink){put_bytes, out}, &writer, err));
-    th_status status = TH_OK;
-    for (size_t i = 0; i < node->nbatches && status == TH_OK; i++)
-        status = th_ipc_writer_batch(writer, node->batches[i], err);
-    if (status == TH_OK) status = th_ipc_writer_finish(writer, err);
-    th_ipc_writer_free(writer);
-    return status;
-}
-
 static th_status node_save(th_machine *m, void *pointer, th_buf *out, th_error *err) {
     (void)m;
     const th_node *node = pointer;
@@ -49,7 +32,9 @@ static th_status node_save(th_machine *m, void *pointer, th_buf *out, th_error *
         th_buf_char(out, 'S');
         th_buf_put(out, node->spec->bytes, node->spec->len);
         return th_buf_status(out);
-    case TH_NODE_BATCHES: th_buf_char(out, 'B'); return save_batches(node, out, err);
+    case TH_NODE_BATCHES:
+        th_buf_char(out, 'B');
+        return th_batches_write(node->mem, node->schema, node->batches, node->nbatches, out, err);
     case TH_NODE_STREAM: break;
     }
     return th_fail(err, TH_E_UNSUPPORTED, "a table over a stream of the host cannot be saved");
@@ -57,25 +42,15 @@ static th_status node_save(th_machine *m, void *pointer, th_buf *out, th_error *
 
 static th_status restore_batches(th_node *node, const char *bytes, size_t len, th_error *err) {
     th_stream *stream;
-    TH_TRY(th_ipc_open_memory(node->mem, "snapshot", bytes, len, &stream, err));
+    TH_TRY(th_ipc_open_copy(node->mem, "snapshot", bytes, len, &stream, err)); /* batches outlive the file's bytes */
     node->schema = th_schema_retain(stream->schema);
-    size_t capacity = 0;
     th_status status;
     for (;;) {
         th_batch *batch = NULL;
         status = stream->next(stream, &batch, err);
         if (status != TH_OK || !batch) break;
-        size_t old = node->nbatches ? node->nbatches + 1 : 0;
-        capacity = old;
-        status = th_mem_grow(node->mem, (void **)&node->batches, &capacity, node->nbatches + 2, sizeof(th_batch *));
-        if (status == TH_OK && capacity != node->nbatches + 2) {
-            th_batch **exact = th_mem_resize(node->mem, node->batches, capacity * sizeof(th_batch *),
-                                             (node->nbatches + 2) * sizeof(th_batch *));
-            if (exact)
-                node->batches = exact;
-            else
-                status = TH_E_NOMEM;
-        }
+        status =
+            th_mem_grow(node->mem, (void **)&node->batches, &node->capacity, node->nbatches + 1, sizeof(th_batch *));
         if (status != TH_OK) {
             th_batch_release(batch);
             break;
@@ -136,8 +111,7 @@ bool th_node_of_stream(th_machine *m, th_type_id table_type, th_stream *stream, 
 bool th_node_of_batches(th_machine *m, th_type_id table_type, th_schema *schema, th_batch *const *batches, size_t n,
                         uint64_t *out) {
     th_node *node = node_new(th_machine_mem(m), TH_NODE_BATCHES);
-    if (node) node->batches = th_mem_new(node->mem, (n + 1) * sizeof(th_batch *));
-    if (!node || !node->batches) {
+    if (!node || th_mem_grow(node->mem, (void **)&node->batches, &node->capacity, n + 1, sizeof(th_batch *)) != TH_OK) {
         if (node) node_free(node);
         (void)th_machine_trap(m, TH_E_NOMEM, "out of memory");
         return false;

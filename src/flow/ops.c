@@ -11,14 +11,49 @@ static th_op_step emit(th_exec *exec, th_batch *batch) {
 
 /* ---- Sources ------------------------------------------------------------------------------------------------ */
 
+/* The next piece of op->pending. */
+static th_op_step give_piece(th_exec *exec, th_operator *op) {
+    th_batch *batch = op->pending, *piece;
+    size_t left = batch->nrows - op->given, n = th_piece_rows(batch->schema->nfields);
+    if (n >= left) n = left;
+    if (n == batch->nrows) {
+        op->pending = NULL;
+        return emit(exec, batch);
+    }
+    th_status status = th_batch_slice(batch, op->given, n, &piece);
+    if (status != TH_OK) return th_exec_fail(exec, status);
+    op->given += n;
+    if (op->given == batch->nrows) {
+        th_batch_release(batch);
+        op->pending = NULL;
+        op->given = 0;
+    }
+    return emit(exec, piece);
+}
+
+static th_op_step give(th_exec *exec, th_operator *op, th_batch *batch) {
+    op->pending = batch;
+    op->given = 0;
+    return give_piece(exec, op);
+}
+
+static th_stream_place place_of(const th_operator *op) {
+    th_stream_place place = {.again = false};
+    if (op->source == TH_SOURCE_CSV) th_csv_tell(op->state, &place);
+    if (op->source == TH_SOURCE_ARROW) th_ipc_tell(op->state, &place);
+    return place;
+}
+
 /* op->state is a th_stream that the operator owns. */
 static th_op_step source_step(th_exec *exec, th_operator *op) {
     th_stream *stream = op->state;
     th_batch *batch = NULL;
+    if (op->pending) return give_piece(exec, op);
     if (!stream) return TH_OP_END;
+    op->place = place_of(op);
     th_status status = stream->next(stream, &batch, &exec->err);
     if (status != TH_OK) return th_exec_fail(exec, status);
-    return batch ? emit(exec, batch) : TH_OP_END;
+    return batch ? give(exec, op, batch) : TH_OP_END;
 }
 
 static void source_clear(th_exec *exec, th_operator *op) {
@@ -28,11 +63,80 @@ static void source_clear(th_exec *exec, th_operator *op) {
     op->state = NULL;
 }
 
-const th_operator_class th_op_source = {"read", source_step, source_clear};
+/* Rows of a list are kept as they were when the plan was opened: the program may have changed the list since. */
+static th_status put_rest(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *rest, th_error *err) {
+    th_stream *stream = op->state;
+    th_batch *piece;
+    *rest = 0;
+    if (!op->pending && stream) TH_TRY(stream->next(stream, &op->pending, err));
+    if (!op->pending) return TH_OK;
+    th_status status = th_batch_slice(op->pending, op->given, op->pending->nrows - op->given, &piece);
+    if (status != TH_OK) return th_fail(err, status, "%s", th_status_text(status));
+    status = th_put_batches(exec->mem, b, op->schema, &piece, 1, rest, err);
+    th_batch_release(piece);
+    return status;
+}
+
+static th_status source_save(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    th_stream_place place = op->pending ? op->place : place_of(op);
+    th_flat_ref rest = 0, path = op->path ? th_flat_put_view(b, th_view_of(op->path)) : 0;
+    if (op->source == TH_SOURCE_ROWS)
+        TH_TRY(put_rest(exec, op, b, &rest, err));
+    else if (op->path && strcmp(op->path, "-") == 0)
+        return th_fail(err, TH_E_UNSUPPORTED,
+                       "a table over standard input is being read: another process cannot go on with it");
+    else if (!place.again)
+        return th_fail(err, TH_E_UNSUPPORTED,
+                       "'%s' is being read and cannot be opened again: it is no file with a name",
+                       op->path ? op->path : "a table");
+    theta_exec_Source_start_table(b);
+    theta_exec_Source_add_path(b, path);
+    theta_exec_Source_add_size(b, place.size);
+    theta_exec_Source_add_mtime_ns(b, place.mtime_ns);
+    theta_exec_Source_add_at(b, place.at);
+    theta_exec_Source_add_row(b, place.row);
+    theta_exec_Source_add_line(b, place.line);
+    theta_exec_Source_add_target(b, place.target);
+    theta_exec_Source_add_first_line(b, place.first_line);
+    theta_exec_Source_add_given(b, op->pending && op->source != TH_SOURCE_ROWS ? op->given : 0);
+    theta_exec_Source_add_rest(b, rest);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+static th_status restore_rest(th_exec *exec, th_operator *op, th_flat_table in, th_error *err) {
+    source_clear(exec, op);
+    return th_take_batch(exec->mem, op->schema, theta_exec_Source_rest(in), theta_exec_Source_rest_len(in),
+                         &op->pending, err);
+}
+
+static th_status source_restore(th_exec *exec, th_operator *op, th_flat_table in, th_error *err) {
+    if (op->source == TH_SOURCE_ROWS) return restore_rest(exec, op, in, err);
+    th_stream *stream = op->state;
+    uint64_t given = theta_exec_Source_given(in);
+    op->place = (th_stream_place){.again = true,
+                                  .size = theta_exec_Source_size(in),
+                                  .mtime_ns = theta_exec_Source_mtime_ns(in),
+                                  .at = theta_exec_Source_at(in),
+                                  .row = theta_exec_Source_row(in),
+                                  .line = theta_exec_Source_line(in),
+                                  .target = theta_exec_Source_target(in),
+                                  .first_line = theta_exec_Source_first_line(in)};
+    TH_TRY(op->source == TH_SOURCE_CSV ? th_csv_seek(stream, &op->place, err) : th_ipc_seek(stream, &op->place, err));
+    if (given == 0) return TH_OK;
+    TH_TRY(stream->next(stream, &op->pending, err));
+    if (!op->pending || given >= op->pending->nrows) return th_malformed(err, "a table has fewer rows than were read");
+    op->given = (size_t)given;
+    return TH_OK;
+}
+
+const th_operator_class th_op_source = {"read",      source_step,    source_clear,
+                                        source_save, source_restore, theta_exec_State_Source};
 
 static th_op_step stream_step(th_exec *exec, th_operator *op) {
     th_node *node = th_flow_node_of(op->node);
     th_batch *batch = NULL;
+    if (op->pending) return give_piece(exec, op);
     if (!node->stream) {
         (void)th_fail(&exec->err, TH_E_ARGUMENT, "a table over a stream can be read once only");
         return TH_OP_FAILED;
@@ -40,7 +144,15 @@ static th_op_step stream_step(th_exec *exec, th_operator *op) {
     op->count = 1; /* begun: nobody else may read it */
     th_status status = node->stream->next(node->stream, &batch, &exec->err);
     if (status != TH_OK) return th_exec_fail(exec, status);
-    return batch ? emit(exec, batch) : TH_OP_END;
+    return batch ? give(exec, op, batch) : TH_OP_END;
+}
+
+static th_status stream_save(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    (void)exec;
+    (void)op;
+    (void)b;
+    (void)out;
+    return th_fail(err, TH_E_UNSUPPORTED, "a table over a stream of the host cannot be saved");
 }
 
 static void stream_clear(th_exec *exec, th_operator *op) {
@@ -51,15 +163,44 @@ static void stream_clear(th_exec *exec, th_operator *op) {
     node->stream = NULL;
 }
 
-const th_operator_class th_op_stream = {"stream", stream_step, stream_clear};
+const th_operator_class th_op_stream = {"stream", stream_step, stream_clear, stream_save, NULL, 0};
 
 static th_op_step batches_step(th_exec *exec, th_operator *op) {
     const th_node *node = th_flow_node_of(op->node);
+    if (op->pending) return give_piece(exec, op);
+    while (op->count < node->nbatches && node->batches[op->count]->nrows == 0) op->count++;
     if (op->count == node->nbatches) return TH_OP_END;
-    return emit(exec, th_batch_retain(node->batches[op->count++]));
+    return give(exec, op, th_batch_retain(node->batches[op->count++]));
 }
 
-const th_operator_class th_op_batches = {"batches", batches_step, NULL};
+/* Counted in rows: batches without any are not saved with the node. */
+static th_status batches_save(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    (void)exec;
+    (void)err;
+    const th_node *node = th_flow_node_of(op->node);
+    uint64_t given = op->given;
+    for (size_t i = 0; i < op->count - (op->pending != NULL); i++) given += node->batches[i]->nrows;
+    theta_exec_Source_start_table(b);
+    theta_exec_Source_add_given(b, given);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+static th_status batches_restore(th_exec *exec, th_operator *op, th_flat_table in, th_error *err) {
+    (void)exec;
+    const th_node *node = th_flow_node_of(op->node);
+    uint64_t given = theta_exec_Source_given(in);
+    for (op->count = 0; op->count < node->nbatches && given >= node->batches[op->count]->nrows; op->count++)
+        given -= node->batches[op->count]->nrows;
+    if (given == 0) return TH_OK;
+    if (op->count == node->nbatches) return th_malformed(err, "a table has fewer rows than were read");
+    op->pending = th_batch_retain(node->batches[op->count++]);
+    op->given = (size_t)given;
+    return TH_OK;
+}
+
+const th_operator_class th_op_batches = {"batches",    batches_step,    NULL,
+                                         batches_save, batches_restore, theta_exec_State_Source};
 
 /* ---- Where -------------------------------------------------------------------------------------------------- */
 
@@ -100,7 +241,7 @@ static th_op_step where_step(th_exec *exec, th_operator *op) {
     return out ? emit(exec, out) : op->ended[0] ? TH_OP_END : th_op_want(op, 0);
 }
 
-const th_operator_class th_op_where = {"where", where_step, NULL};
+const th_operator_class th_op_where = {.name = "where", .step = where_step};
 
 /* ---- Project: derive, select, drop, rename ------------------------------------------------------------------ */
 
@@ -121,7 +262,7 @@ static th_op_step project_step(th_exec *exec, th_operator *op) {
     return status == TH_OK ? emit(exec, out) : th_exec_fail(exec, status);
 }
 
-const th_operator_class th_op_project = {"project", project_step, NULL};
+const th_operator_class th_op_project = {.name = "project", .step = project_step};
 
 /* ---- Take and skip ------------------------------------------------------------------------------------------ */
 
@@ -153,8 +294,8 @@ static th_op_step skip_step(th_exec *exec, th_operator *op) {
     return slice_out(exec, op, from, n - from);
 }
 
-const th_operator_class th_op_take = {"take", take_step, NULL};
-const th_operator_class th_op_skip = {"skip", skip_step, NULL};
+const th_operator_class th_op_take = {.name = "take", .step = take_step};
+const th_operator_class th_op_skip = {.name = "skip", .step = skip_step};
 
 /* ---- Union -------------------------------------------------------------------------------------------------- */
 
@@ -172,4 +313,4 @@ static th_op_step union_step(th_exec *exec, th_operator *op) {
     return status == TH_OK ? emit(exec, out) : th_exec_fail(exec, status);
 }
 
-const th_operator_class th_op_union = {"union", union_step, NULL};
+const th_operator_class th_op_union = {.name = "union", .step = union_step};

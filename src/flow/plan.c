@@ -328,6 +328,8 @@ static th_status make_read(planner *p, const place *at, th_operator *op) {
     TH_TRY(csv ? th_csv_open(p->mem, path, &op->spec->csv, &stream, p->err)
                : th_ipc_open(p->mem, path, &stream, p->err));
     op->state = stream;
+    op->source = csv ? TH_SOURCE_CSV : TH_SOURCE_ARROW;
+    op->path = path;
     size_t total = stream->schema->nfields;
     if (csv) TH_TRY(project_source(p, at, stream));
     op->schema = th_schema_retain(stream->schema);
@@ -423,6 +425,7 @@ static th_status make_rows(planner *p, th_operator *op) {
     o->mem = p->mem;
     o->stream = (th_stream){.schema = th_schema_retain(op->schema), .next = once_next, .close = once_close};
     op->state = &o->stream;
+    op->source = TH_SOURCE_ROWS;
     note n;
     note_init(&n, p, op, "rows");
     th_buf_printf(&n.buf, " %llu", (unsigned long long)list->len);

@@ -26,6 +26,12 @@ th_status th_rows_add(th_rows *rows, th_batch *batch) {
     return TH_OK;
 }
 
+static th_status read_one(void *user, th_batch *batch) { return th_rows_add(user, batch); }
+
+th_status th_rows_read(th_rows *rows, const th_schema *schema, const uint8_t *bytes, uint32_t len, th_error *err) {
+    return len == 0 ? TH_OK : th_batches_read(rows->mem, schema, bytes, len, read_one, rows, err);
+}
+
 /* ---- Gathering ---------------------------------------------------------------------------------------------- */
 
 static inline const th_column *column_of(const th_rows *rows, size_t column, uint64_t pick) {

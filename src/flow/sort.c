@@ -576,4 +576,207 @@ static void sort_clear(th_exec *exec, th_operator *op) {
     op->state = NULL;
 }
 
-const th_operator_class th_op_sort = {"sort", sort_step, sort_clear};
+/* ---- The state as bytes -------------------------------------------------------------------------------------- */
+
+static th_view key_text(const void *user, size_t i) { return ((const sort_key *)user)->texts[i]; }
+
+static th_flat_ref put_key(const sort_state *s, const sort_key *key, th_flat_builder *b) {
+    th_flat_ref words = 0, nulls = 0;
+    th_text_refs texts = {0, 0};
+    if (key->words) words = theta_exec_SortKey_put_words(b, key->words, s->len);
+    if (key->nulls_seen) nulls = theta_exec_SortKey_put_nulls(b, key->nulls, s->len);
+    if (key->texts) texts = th_put_texts(b, key_text, key, s->len);
+    theta_exec_SortKey_start_table(b);
+    theta_exec_SortKey_add_words(b, words);
+    theta_exec_SortKey_add_nulls(b, nulls);
+    theta_exec_SortKey_add_text_lens(b, texts.lens);
+    theta_exec_SortKey_add_text_bytes(b, texts.bytes);
+    theta_exec_SortKey_add_nulls_seen(b, key->nulls_seen);
+    theta_exec_SortKey_add_shares(b, key->shares);
+    theta_exec_SortKey_add_shared(b, key->shared);
+    theta_exec_SortKey_add_skip(b, key->skip);
+    theta_exec_SortKey_add_first(b, key->first);
+    return th_flat_end(b);
+}
+
+/* What is not given yet, in order: what was given needs no second keeping. */
+static th_status rows_left(sort_state *s, th_schema *schema, th_rows *out) {
+    size_t at = s->at, end = wanted_rows(s);
+    th_status status = TH_OK;
+    while (s->at < end && status == TH_OK) {
+        th_batch *batch;
+        status = next_rows(s, schema, end, &batch);
+        if (status != TH_OK) break;
+        status = th_rows_add(out, batch);
+        th_batch_release(batch);
+        s->at += s->n;
+    }
+    s->at = at;
+    return status;
+}
+
+static th_status put_kept_rows(th_exec *exec, const th_operator *op, sort_state *s, th_flat_builder *b,
+                               th_flat_ref *out, th_error *err) {
+    if (s->phase != GIVE) return th_put_batches(exec->mem, b, op->schema, s->rows.batches, s->rows.len, out, err);
+    th_rows left;
+    th_rows_init(&left, exec->mem);
+    th_status status = rows_left(s, op->schema, &left);
+    if (status == TH_OK)
+        status = th_put_batches(exec->mem, b, op->schema, left.batches, left.len, out, err);
+    else
+        (void)th_fail(err, status, "%s", th_status_text(status));
+    th_rows_clear(&left);
+    return status;
+}
+
+_Static_assert(sizeof(item) == 2 * sizeof(uint64_t), "items are saved as pairs of words");
+
+static th_status put_keys(th_exec *exec, const sort_state *s, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    size_t bytes = (s->nkeys + 1) * sizeof(th_flat_ref);
+    th_flat_ref *refs = th_mem_new(exec->mem, bytes);
+    if (!refs) return th_fail(err, TH_E_NOMEM, "out of memory");
+    for (size_t k = 0; k < s->nkeys; k++) refs[k] = put_key(s, &s->keys[k], b);
+    th_status status = th_flat_builder_status(b);
+    if (status == TH_OK) *out = th_flat_put_refs(b, refs, s->nkeys);
+    th_mem_free(exec->mem, refs, bytes);
+    return status;
+}
+
+static th_status sort_save(th_exec *exec, th_operator *op, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    sort_state *s = op->state;
+    if (!s) return TH_OK;
+    th_flat_ref rows, pruned, keys = 0, items = 0, spare = 0;
+    bool gives = s->phase == GIVE;
+    TH_TRY(put_kept_rows(exec, op, s, b, &rows, err));
+    TH_TRY(th_put_batches(exec->mem, b, op->schema, s->pruned.batches, s->pruned.len, &pruned, err));
+    if (!gives) TH_TRY(put_keys(exec, s, b, &keys, err));
+    if (!gives) items = theta_exec_Sort_put_items(b, (const uint64_t *)(const void *)s->items, 2 * s->len);
+    if (s->phase == MERGE) spare = theta_exec_Sort_put_spare(b, (const uint64_t *)(const void *)s->spare, 2 * s->k);
+    theta_exec_Sort_start_table(b);
+    theta_exec_Sort_add_phase(b, (uint8_t)s->phase);
+    theta_exec_Sort_add_last(b, s->last);
+    theta_exec_Sort_add_bounded(b, s->bounded);
+    theta_exec_Sort_add_bound(b, s->bound);
+    theta_exec_Sort_add_items(b, items);
+    theta_exec_Sort_add_spare(b, spare);
+    theta_exec_Sort_add_at(b, gives ? 0 : s->at);
+    theta_exec_Sort_add_width(b, s->width);
+    theta_exec_Sort_add_left(b, s->left);
+    theta_exec_Sort_add_i(b, s->i);
+    theta_exec_Sort_add_j(b, s->j);
+    theta_exec_Sort_add_k(b, s->k);
+    theta_exec_Sort_add_keys(b, keys);
+    theta_exec_Sort_add_rows(b, rows);
+    theta_exec_Sort_add_pruned(b, pruned);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+static th_status take_items(sort_state *s, item **items, size_t *capacity, const uint64_t *words, size_t n,
+                            bool *good) {
+    TH_TRY(th_mem_grow(s->mem, (void **)items, capacity, s->len, sizeof **items));
+    for (size_t i = 0; i < n && *good; i++) {
+        (*items)[i] = (item){words[2 * i], words[2 * i + 1]};
+        uint64_t row = words[2 * i + 1];
+        *good = row >> 32 < s->rows.len && (uint32_t)row < s->rows.batches[row >> 32]->nrows;
+    }
+    return TH_OK;
+}
+
+static th_status take_key(sort_state *s, sort_key *key, bool is_first, th_flat_table in, bool *good) {
+    size_t n = s->len, nwords = theta_exec_SortKey_words_len(in), nnulls = theta_exec_SortKey_nulls_len(in),
+           ntexts = theta_exec_SortKey_text_lens_len(in), nbytes = theta_exec_SortKey_text_bytes_len(in);
+    const uint32_t *lens = theta_exec_SortKey_text_lens(in);
+    bool text = key->family == TH_FAMILY_TEXT;
+    key->nulls_seen = theta_exec_SortKey_nulls_seen(in);
+    key->shares = theta_exec_SortKey_shares(in);
+    *good = nwords == (is_first ? 0 : n) && nnulls == (key->nulls_seen ? n : 0) && ntexts == (text ? n : 0) &&
+            th_texts_fit(lens, ntexts, nbytes) && theta_exec_SortKey_shared(in) <= UINT32_MAX &&
+            theta_exec_SortKey_skip(in) <= (text ? UINT32_MAX : 0) &&
+            (!key->shares || (text && theta_exec_SortKey_first(in) < n));
+    if (!*good) return TH_OK;
+    key->shared = theta_exec_SortKey_shared(in);
+    key->skip = theta_exec_SortKey_skip(in);
+    key->first = theta_exec_SortKey_first(in);
+    if (nwords) TH_TRY(th_mem_grow(s->mem, (void **)&key->words, &key->words_capacity, n, sizeof *key->words));
+    if (nwords) memcpy(key->words, theta_exec_SortKey_words(in), n * sizeof *key->words);
+    if (nnulls) TH_TRY(th_mem_grow(s->mem, (void **)&key->nulls, &key->nulls_capacity, n, 1));
+    if (nnulls) memcpy(key->nulls, theta_exec_SortKey_nulls(in), n);
+    if (ntexts == 0) return TH_OK;
+    TH_TRY(th_mem_grow(s->mem, (void **)&key->texts, &key->texts_capacity, n, sizeof *key->texts));
+    const char *bytes = nbytes ? th_arena_copy(&s->texts, theta_exec_SortKey_text_bytes(in), nbytes) : "";
+    if (!bytes) return TH_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        key->texts[i] = (th_view){bytes, lens[i]};
+        bytes += lens[i];
+    }
+    return TH_OK;
+}
+
+/* Where a merge is: within a pair of runs, as far as what was moved says. */
+static bool merge_fits(sort_state *s, th_flat_table in, size_t nspare) {
+    uint64_t width = theta_exec_Sort_width(in), left = theta_exec_Sort_left(in), i = theta_exec_Sort_i(in),
+             j = theta_exec_Sort_j(in), k = theta_exec_Sort_k(in), n = s->len;
+    if (width < 1 || width > SIZE_MAX / 2 || left >= n) return false;
+    uint64_t middle = n - left > width ? left + width : n, end = n - middle > width ? middle + width : n;
+    if (i < left || i > middle || j < middle || j > end || k != i + (j - middle) || nspare != 2 * k) return false;
+    s->width = width;
+    s->left = left;
+    s->i = i;
+    s->j = j;
+    s->k = k;
+    return true;
+}
+
+static th_status take_sorting(th_operator *op, sort_state *s, th_flat_table in, bool *good) {
+    size_t nitems = theta_exec_Sort_items_len(in), nspare = theta_exec_Sort_spare_len(in);
+    s->len = s->rows.nrows;
+    *good = nitems == 2 * s->len && theta_exec_Sort_keys_len(in) == s->nkeys;
+    if (*good) TH_TRY(take_items(s, &s->items, &s->items_capacity, theta_exec_Sort_items(in), s->len, good));
+    for (size_t k = 0; k < s->nkeys && *good; k++)
+        TH_TRY(take_key(s, &s->keys[k], k == 0, theta_exec_Sort_keys_at(in, (uint32_t)k), good));
+    if (!*good) return TH_OK;
+    uint64_t at = theta_exec_Sort_at(in);
+    sort_phase phase = s->phase;
+    size_t kept = wanted_rows(s);
+    begin_runs(s); /* which says whether there are ties */
+    s->phase = phase;
+    s->at = (size_t)at;
+    s->bounded = theta_exec_Sort_bounded(in);
+    s->bound = theta_exec_Sort_bound(in);
+    if (phase == COLLECT) return TH_OK;
+    *good = !op->batch && (phase == MERGE || at <= s->len);
+    if (phase == MERGE && *good) {
+        *good = s->len > 0 ? merge_fits(s, in, nspare) : nspare == 0;
+        if (*good) TH_TRY(take_items(s, &s->spare, &s->spare_capacity, theta_exec_Sort_spare(in), s->k, good));
+    }
+    if (phase == PRUNE) *good = *good && !s->last && s->pruned.nrows == at && at < kept;
+    return TH_OK;
+}
+
+/* The rows that are left, as they come. */
+static th_status take_given(th_operator *op, sort_state *s, bool *good) {
+    s->len = s->rows.nrows;
+    s->at = 0;
+    *good = !op->batch && s->last;
+    TH_TRY(th_mem_grow(s->mem, (void **)&s->items, &s->items_capacity, s->len, sizeof *s->items));
+    for (size_t b = 0, n = 0; b < s->rows.len; b++)
+        for (size_t i = 0; i < s->rows.batches[b]->nrows; i++) s->items[n++] = (item){0, TH_ROW(b, i)};
+    return TH_OK;
+}
+
+static th_status sort_restore(th_exec *exec, th_operator *op, th_flat_table in, th_error *err) {
+    TH_TRY(begin(exec, op));
+    sort_state *s = op->state;
+    bool good = theta_exec_Sort_phase(in) <= GIVE;
+    if (!good) return th_malformed(err, "a sort is in no known phase");
+    s->phase = (sort_phase)theta_exec_Sort_phase(in);
+    s->last = theta_exec_Sort_last(in);
+    TH_TRY(th_rows_read(&s->rows, op->schema, theta_exec_Sort_rows(in), theta_exec_Sort_rows_len(in), err));
+    TH_TRY(th_rows_read(&s->pruned, op->schema, theta_exec_Sort_pruned(in), theta_exec_Sort_pruned_len(in), err));
+    if (s->phase != PRUNE) good = s->pruned.nrows == 0;
+    if (good) TH_TRY(s->phase == GIVE ? take_given(op, s, &good) : take_sorting(op, s, in, &good));
+    return good ? TH_OK : th_malformed(err, "the rows of a sort do not fit together");
+}
+
+const th_operator_class th_op_sort = {"sort", sort_step, sort_clear, sort_save, sort_restore, theta_exec_State_Sort};

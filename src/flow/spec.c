@@ -7,6 +7,7 @@
 #include "table_flat.h"
 
 #define SPEC_MAJOR 1
+#define MOST_NODES ((uint32_t)1 << 20)
 #define SPEC_MINOR 0
 
 static const char *const agg_names[] = {"count",          "sum",    "mean",     "min",    "max", "first", "last",
@@ -220,6 +221,7 @@ typedef struct spec_reader {
     th_flat_table root;
     th_expr **exprs;
     uint16_t *depths;
+    uint32_t *sizes; /* counting a shared part each time, as binding does */
     uint32_t nexprs;
     th_error *err;
 } spec_reader;
@@ -267,13 +269,16 @@ static th_status read_expr(spec_reader *r, uint32_t i) {
     e->kids = th_arena_zeroed(&r->spec->arena, (e->nkids + 1) * sizeof *e->kids);
     if (!e->kids) return TH_E_NOMEM;
     const uint32_t *kids = theta_flow_Expr_children(t);
-    r->depths[i] = 1;
+    r->depths[i] = r->sizes[i] = 1;
     for (uint32_t k = 0; k < e->nkids; k++) {
         uint32_t kid = kids[k];
         if (kid >= i) return refuse(r, "an expression before its parts", i);
         e->kids[k] = r->exprs[kid];
+        if (e->kids[k]->op == TH_EXPR_AGG) return refuse(r, "an aggregate within an expression", i);
         if (r->depths[kid] >= r->depths[i]) r->depths[i] = r->depths[kid] + 1;
+        r->sizes[i] += r->sizes[kid];
     }
+    if (r->sizes[i] > MOST_NODES) return refuse(r, "an expression too large", i);
     if (r->depths[i] > TH_EXPR_MAX_DEPTH) return refuse(r, "an expression nested too deep", i);
     r->exprs[i] = e;
     return TH_OK;
@@ -284,13 +289,17 @@ static th_status read_items(spec_reader *r) {
     s->nitems = theta_flow_FlowSpec_items_len(r->root);
     s->items = th_arena_zeroed(&s->arena, (s->nitems + 1) * sizeof *s->items);
     if (!s->items) return TH_E_NOMEM;
+    uint32_t total = 0;
     for (uint32_t i = 0; i < s->nitems; i++) {
         th_flat_table t = theta_flow_FlowSpec_items_at(r->root, i);
         const th_str *name = theta_flow_Item_name(t);
         uint32_t expr = theta_flow_Item_expr(t);
         if (expr >= r->nexprs) return refuse(r, "no such expression", expr);
+        total += r->sizes[expr];
+        if (total > MOST_NODES) return refuse(r, "its expressions are too large", i);
         s->items[i] =
             (th_item){name ? th_view_str(name) : (th_view){"", 0}, r->exprs[expr], theta_flow_Item_descending(t)};
+        if (s->items[i].expr->op == TH_EXPR_AGG && s->verb != TH_VERB_AGGREGATE) return refuse(r, "an aggregate", i);
     }
     s->nnames = theta_flow_FlowSpec_names_len(r->root);
     s->names = th_arena_zeroed(&s->arena, (s->nnames + 1) * sizeof *s->names);
@@ -361,7 +370,8 @@ static th_status read_all(spec_reader *r) {
     r->nexprs = theta_flow_FlowSpec_exprs_len(r->root);
     r->exprs = th_arena_zeroed(&s->arena, (r->nexprs + 1) * sizeof *r->exprs);
     r->depths = th_arena_zeroed(&s->arena, (r->nexprs + 1) * sizeof *r->depths);
-    if (!r->exprs || !r->depths) return TH_E_NOMEM;
+    r->sizes = th_arena_zeroed(&s->arena, (r->nexprs + 1) * sizeof *r->sizes);
+    if (!r->exprs || !r->depths || !r->sizes) return TH_E_NOMEM;
     for (uint32_t i = 0; i < r->nexprs; i++) TH_TRY(read_expr(r, i));
     TH_TRY(read_items(r));
     TH_TRY(read_csv(r));

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,21 +35,35 @@ static const char *path_of(th_machine *m, th_view path) {
 
 /* ---- Waiting, reading, writing ------------------------------------------------------------------------------ */
 
-/* Until the descriptor is ready or the limits say stop (false: a trap). */
-static bool wait_for(th_machine *m, int fd, short events) {
+/* Looks at the limits now, not when the slice of fuel is spent: waiting costs hardly any. False: a trap. */
+static bool look_at_limits(th_machine *m) {
+    if (m->fuel > 0) { /* what is left of the slice goes back */
+        m->slice -= m->fuel;
+        m->fuel = 0;
+    }
+    return th_machine_charge(m, 1);
+}
+
+/* Until the descriptor is ready, or the limits say stop (false: a trap). Who gives `later` can leave and be entered again:
+** false with *later set when the run is to be suspended. */
+static bool wait_for(th_machine *m, int fd, short events, bool *later) {
     for (;;) {
         struct pollfd one = {.fd = fd, .events = events};
         int ready = poll(&one, 1, WAIT_MS);
         if (ready != 0 && !(ready < 0 && errno == EINTR)) return true;
-        if (!th_machine_charge(m, 1)) return false;
+        if (!look_at_limits(m)) return false;
+        if (later && m->fuel < 0) { /* the next safe point stops */
+            *later = true;
+            return false;
+        }
     }
 }
 
-/* As read(2), but waits; -1: a trap, or errno when *number is set. */
-static ssize_t read_some(th_machine *m, int fd, char *to, size_t len, int *number) {
+/* As read(2), but waits; -1: a trap, or *later as above, or errno when *number is set. */
+static ssize_t read_some(th_machine *m, int fd, char *to, size_t len, int *number, bool *later) {
     *number = 0;
     for (;;) {
-        if (!wait_for(m, fd, POLLIN)) return -1;
+        if (!wait_for(m, fd, POLLIN, later)) return -1;
         ssize_t n = read(fd, to, len);
         if (n >= 0) return th_machine_charge(m, 16 + n / 8) ? n : -1;
         if (errno == EINTR || errno == EAGAIN) continue;
@@ -63,7 +76,7 @@ static bool write_all(th_machine *m, int fd, th_view text, int *number) {
     *number = 0;
     for (size_t done = 0; done < text.len;) {
         size_t len = text.len - done < CHUNK ? text.len - done : CHUNK;
-        if (!th_machine_charge(m, 16 + (int64_t)(len / 8)) || !wait_for(m, fd, POLLOUT)) return false;
+        if (!th_machine_charge(m, 16 + (int64_t)(len / 8)) || !wait_for(m, fd, POLLOUT, NULL)) return false;
         ssize_t n = write(fd, text.data + done, len);
         if (n >= 0)
             done += (size_t)n;
@@ -87,7 +100,7 @@ static bool read_rest(th_machine *m, int fd, th_buf *buf, int *number) {
             (void)th_trap_memory(m);
             return false;
         }
-        ssize_t n = read_some(m, fd, buf->data + buf->len, CHUNK, number);
+        ssize_t n = read_some(m, fd, buf->data + buf->len, CHUNK, number, NULL);
         if (n < 0) return false;
         if (n == 0) return true;
         buf->len += (size_t)n;
@@ -145,30 +158,27 @@ static th_step io_error(th_machine *m, th_call *call) {
 
 /* ---- Standard input ----------------------------------------------------------------------------------------- */
 
-static th_step input_failed(th_machine *m, int number) {
-    return number ? failed(m, "read", th_view_of("standard input"), number) : TH_STEP_ERROR;
-}
+/* The builtins below are entered again, with state 1, when the run was suspended while they waited. */
 
-/* Reads on behind what is kept. False: a trap, or *number. */
-static bool fill_input(th_machine *m, th_lib_state *state, int *number) {
+/* Reads on behind what is kept: DONE; AGAIN when the run is to be suspended first; ERROR. */
+static th_step fill_input(th_machine *m, th_lib_state *state) {
     th_buf *buf = &state->input;
-    *number = 0;
+    int number;
+    bool later = false;
     if (state->input_from > CHUNK && state->input_from * 2 > buf->len) { /* move the rest to the front */
         memmove(buf->data, buf->data + state->input_from, buf->len - state->input_from);
         buf->len -= state->input_from;
         state->input_from = 0;
     }
     buf->failed = false;
-    if (!th_buf_reserve(buf, CHUNK)) {
-        (void)th_trap_memory(m);
-        return false;
-    }
-    ssize_t n = read_some(m, STDIN_FILENO, buf->data + buf->len, CHUNK, number);
-    if (n < 0) return false;
+    if (!th_buf_reserve(buf, CHUNK)) return th_trap_memory(m);
+    ssize_t n = read_some(m, STDIN_FILENO, buf->data + buf->len, CHUNK, &number, &later);
+    if (later) return TH_STEP_AGAIN;
+    if (n < 0) return number ? failed(m, "read", th_view_of("standard input"), number) : TH_STEP_ERROR;
     state->input_ended = n == 0;
     buf->len += (size_t)n;
     buf->data[buf->len] = 0;
-    return true;
+    return TH_STEP_DONE;
 }
 
 static th_step done_line(th_machine *m, th_call *call, th_lib_state *state, size_t len, bool newline) {
@@ -183,7 +193,6 @@ static th_step done_line(th_machine *m, th_call *call, th_lib_state *state, size
 static th_step read_line(th_machine *m, th_call *call) {
     th_lib_state *state = th_lib_state_get(m);
     size_t looked = 0;
-    int number;
     if (!state || !flush_output(m)) return TH_STEP_ERROR;
     for (;;) {
         size_t rest = state->input.len - state->input_from;
@@ -192,30 +201,37 @@ static th_step read_line(th_machine *m, th_call *call) {
         if (newline) return done_line(m, call, state, (size_t)(newline - start), true);
         if (state->input_ended) return rest ? done_line(m, call, state, rest, false) : done_null(call);
         looked = rest;
-        if (!fill_input(m, state, &number)) return input_failed(m, number);
+        th_step step = fill_input(m, state);
+        if (step != TH_STEP_DONE) return step;
     }
 }
 
 static th_step io_read_line(th_machine *m, th_call *call) {
-    CHARGE(m, 16);
+    if (call->state == 0) CHARGE(m, 16);
+    call->state = 1;
     return read_line(m, call);
 }
 
 static th_step io_prompt(th_machine *m, th_call *call) {
     th_view prompt = arg_view(call, 0);
-    CHARGE(m, 16 + prompt.len / 8);
-    if (th_machine_write(m, prompt.data, prompt.len) != TH_OK)
-        return th_machine_trap(m, TH_E_IO, "the output could not be written");
+    if (call->state == 0) {
+        CHARGE(m, 16 + prompt.len / 8);
+        if (th_machine_write(m, prompt.data, prompt.len) != TH_OK)
+            return th_machine_trap(m, TH_E_IO, "the output could not be written");
+    }
+    call->state = 1;
     return read_line(m, call);
 }
 
 static th_step io_read_all(th_machine *m, th_call *call) {
     th_lib_state *state = th_lib_state_get(m);
-    int number;
-    CHARGE(m, 16);
+    if (call->state == 0) CHARGE(m, 16);
+    call->state = 1;
     if (!state || !flush_output(m)) return TH_STEP_ERROR;
-    while (!state->input_ended)
-        if (!fill_input(m, state, &number)) return input_failed(m, number);
+    while (!state->input_ended) {
+        th_step step = fill_input(m, state);
+        if (step != TH_STEP_DONE) return step;
+    }
     return done_line(m, call, state, state->input.len - state->input_from, false);
 }
 
@@ -237,7 +253,7 @@ static th_str *read_sized(th_machine *m, int fd, size_t size, int *number) {
     th_str *s = th_new_str(m, size);
     size_t got = 0;
     while (s && got < size) {
-        ssize_t n = read_some(m, fd, s->bytes + got, size - got < CHUNK * 16 ? size - got : CHUNK * 16, number);
+        ssize_t n = read_some(m, fd, s->bytes + got, size - got < CHUNK * 16 ? size - got : CHUNK * 16, number, NULL);
         if (n < 0) return NULL;
         if (n == 0) break;
         got += (size_t)n;
@@ -293,43 +309,18 @@ static th_step io_read_lines(th_machine *m, th_call *call) {
 
 /* ---- Writing files ------------------------------------------------------------------------------------------ */
 
-/* Makes a new file beside `target`, with a name of its own that is left in `name`. */
-static int create_beside(const char *target, th_buf *name) {
-    const char *slash = strrchr(target, '/');
-    size_t folder = slash ? (size_t)(slash - target) + 1 : 0;
-    for (unsigned attempt = 0; attempt < 100; attempt++) {
-        name->len = 0;
-        th_buf_put(name, target, folder);
-        th_buf_printf(name, ".%.100s.%lld.%u.tmp", target + folder, (long long)th_clock_monotonic_ns(), attempt);
-        if (name->failed) {
-            errno = ENOMEM;
-            return -1;
-        }
-        int fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0 || errno != EEXIST) return fd;
-    }
-    return -1;
+static bool replace_file(th_machine *m, const char *path, th_view text, int *number) {
+    th_replacement file;
+    *number = th_replacement_open(th_machine_mem(m), path, &file);
+    if (*number) return false;
+    bool ok = write_all(m, file.fd, text, number);
+    if (ok) *number = th_replacement_finish(&file);
+    th_replacement_drop(&file);
+    return ok && *number == 0;
 }
 
-/* Writes a new file and puts it in the place of `target`. */
-static bool replace_file(th_machine *m, const char *target, const struct stat *old, th_view text, int *number) {
-    th_buf name;
-    th_buf_init(&name, th_machine_mem(m));
-    int fd = create_beside(target, &name);
-    *number = fd < 0 ? errno : 0;
-    bool ok = fd >= 0;
-    if (ok && old) (void)fchmod(fd, old->st_mode & 07777); /* where that is not allowed the text counts more */
-    ok = ok && write_all(m, fd, text, number);
-    if (ok && fsync(fd) < 0 && errno != EINVAL) ok = false, *number = errno;
-    if (fd >= 0 && close(fd) < 0 && ok) ok = false, *number = errno;
-    if (ok && rename(name.data, target) < 0) ok = false, *number = errno;
-    if (!ok && fd >= 0) (void)unlink(name.data);
-    th_buf_clear(&name);
-    return ok;
-}
-
-static bool write_direct(th_machine *m, const char *target, int flags, th_view text, int *number) {
-    int fd = open(target, O_WRONLY | O_CLOEXEC | O_NOCTTY | flags, 0666);
+static bool append_file(th_machine *m, const char *path, th_view text, int *number) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_APPEND | O_CREAT, 0666);
     *number = fd < 0 ? errno : 0;
     if (fd < 0) return false;
     bool ok = write_all(m, fd, text, number);
@@ -337,35 +328,21 @@ static bool write_direct(th_machine *m, const char *target, int flags, th_view t
     return ok;
 }
 
-static th_step io_write_text(th_machine *m, th_call *call) {
+static th_step write_file(th_machine *m, th_call *call,
+                          bool (*write_it)(th_machine *m, const char *path, th_view text, int *number)) {
     th_view path = arg_view(call, 0);
     const char *name = path_of(m, path);
-    char target[PATH_MAX];
-    struct stat old;
     int number = 0;
     if (!name) return TH_STEP_ERROR;
     CHARGE(m, 64);
-    bool there = stat(name, &old) == 0, ok;
-    if (there && !S_ISREG(old.st_mode))
-        ok = write_direct(m, name, 0, arg_view(call, 1), &number);
-    else if (there && realpath(name, target))
-        ok = replace_file(m, target, &old, arg_view(call, 1), &number);
-    else
-        ok = replace_file(m, name, NULL, arg_view(call, 1), &number);
+    bool ok = write_it(m, name, arg_view(call, 1), &number);
+    if (number == ENOMEM) return th_trap_memory(m);
     if (number) return failed(m, "write", path, number);
     return ok ? done(call, 0) : TH_STEP_ERROR;
 }
 
-static th_step io_append_text(th_machine *m, th_call *call) {
-    th_view path = arg_view(call, 0);
-    const char *name = path_of(m, path);
-    int number = 0;
-    if (!name) return TH_STEP_ERROR;
-    CHARGE(m, 64);
-    bool ok = write_direct(m, name, O_APPEND | O_CREAT, arg_view(call, 1), &number);
-    if (number) return failed(m, "write", path, number);
-    return ok ? done(call, 0) : TH_STEP_ERROR;
-}
+static th_step io_write_text(th_machine *m, th_call *call) { return write_file(m, call, replace_file); }
+static th_step io_append_text(th_machine *m, th_call *call) { return write_file(m, call, append_file); }
 
 /* ---- The file system ---------------------------------------------------------------------------------------- */
 
@@ -479,7 +456,8 @@ static th_step io_env(th_machine *m, th_call *call) {
     return value ? th_lib_done_view(m, call, th_view_of(value)) : done_null(call);
 }
 
-#define FS TH_BUILTIN_FS
+#define FS    TH_BUILTIN_FS
+#define WAITS (FS | TH_BUILTIN_STATEFUL)
 
 const th_builtin th_lib_io[] = {
     {"IO.print", "value: T -> void",
@@ -494,11 +472,11 @@ const th_builtin th_lib_io[] = {
     {"IO.read_line", "-> String?",
      "The next line of standard input without its end, or null when there is none. Needs the capability fs.\ne.g. line "
      "= IO.read_line()",
-     io_read_line, FS, 0, NULL},
+     io_read_line, WAITS, 0, ""},
     {"IO.read_line", "prompt: String -> String?",
-     "Writes a prompt and reads a line.\ne.g. name = IO.read_line('Name: ')", io_prompt, FS, 0, NULL},
-    {"IO.read_all", "-> String", "All the rest of standard input.\ne.g. text = IO.read_all()", io_read_all, FS, 0,
-     NULL},
+     "Writes a prompt and reads a line.\ne.g. name = IO.read_line('Name: ')", io_prompt, WAITS, 0, ""},
+    {"IO.read_all", "-> String", "All the rest of standard input.\ne.g. text = IO.read_all()", io_read_all, WAITS, 0,
+     ""},
     {"IO.read_text", "path: String -> String",
      "The text of a file. Needs the capability fs.\ne.g. text = IO.read_text('notes.txt')", io_read_text, FS, 0, NULL},
     {"IO.read_lines", "path: String -> List<String>",

@@ -520,43 +520,87 @@ static th_step string_repeat(th_machine *m, th_call *call) {
     return done_ptr(call, s);
 }
 
-static th_step map_codes(th_machine *m, th_call *call, uint32_t (*map)(uint32_t)) {
+typedef size_t (*case_map)(uint32_t code, uint32_t out[TH_CASE_MAX]);
+
+static size_t put_mapped(case_map map, uint32_t code, char out[4 * TH_CASE_MAX]) {
+    uint32_t codes[TH_CASE_MAX];
+    size_t n = map(code, codes), used = 0;
+    for (size_t i = 0; i < n; i++) used += th_utf8_encode(codes[i], out + used);
+    return used;
+}
+
+enum { SIGMA = 0x3a3, FINAL_SIGMA = 0x3c2 };
+
+/* Whether a letter follows at `at`, marks and the like left out. */
+static bool letter_follows(th_view text, size_t at) {
+    while (at < text.len) {
+        uint32_t code;
+        at += th_utf8_decode(text.data, text.len, at, &code);
+        if (!th_unicode_is_case_ignorable(code)) return th_unicode_is_cased(code);
+    }
+    return false;
+}
+
+/* Likewise whether one stands before it. */
+static bool letter_before(th_view text, size_t at) {
+    while (at > 0) {
+        uint32_t code;
+        do at--;
+        while (at > 0 && ((uint8_t)text.data[at] & 0xc0) == 0x80);
+        th_utf8_decode(text.data, text.len, at, &code);
+        if (!th_unicode_is_case_ignorable(code)) return th_unicode_is_cased(code);
+    }
+    return false;
+}
+
+static void map_text(th_view text, case_map map, th_buf *buf) {
+    for (size_t at = 0; at < text.len;) {
+        uint32_t code;
+        char bytes[4 * TH_CASE_MAX];
+        size_t used = th_utf8_decode(text.data, text.len, at, &code);
+        bool sigma = code == SIGMA && map == th_unicode_lower_full;
+        if (code == 0xfffd) /* ill-formed bytes stay as they are */
+            th_buf_put(buf, text.data + at, used);
+        else if (sigma && letter_before(text, at) && !letter_follows(text, at + used))
+            th_buf_put(buf, bytes, th_utf8_encode(FINAL_SIGMA, bytes));
+        else
+            th_buf_put(buf, bytes, put_mapped(map, code, bytes));
+        at += used;
+    }
+}
+
+static th_step map_codes(th_machine *m, th_call *call, uint32_t (*ascii)(uint32_t), case_map map) {
     th_view text = arg_view(call, 0);
     CHARGE(m, 4 + text.len);
     if (is_ascii(text)) {
         th_str *s = th_new_str(m, text.len);
         if (!s) return TH_STEP_ERROR;
-        for (size_t i = 0; i < text.len; i++) s->bytes[i] = (char)map((unsigned char)text.data[i]);
+        for (size_t i = 0; i < text.len; i++) s->bytes[i] = (char)ascii((unsigned char)text.data[i]);
         return done_ptr(call, s);
     }
     th_buf buf;
     th_buf_init(&buf, th_machine_mem(m));
     (void)th_buf_reserve(&buf, text.len + 8);
-    for (size_t at = 0; at < text.len;) {
-        uint32_t code;
-        char bytes[4];
-        size_t used = th_utf8_decode(text.data, text.len, at, &code);
-        uint32_t mapped = map(code);
-        if (mapped == code)
-            th_buf_put(&buf, text.data + at, used);
-        else
-            th_buf_put(&buf, bytes, th_utf8_encode(mapped, bytes));
-        at += used;
-    }
+    map_text(text, map, &buf);
     return th_lib_done_buf(m, call, &buf);
 }
 
-static th_step string_upper(th_machine *m, th_call *call) { return map_codes(m, call, th_unicode_upper); }
-static th_step string_lower(th_machine *m, th_call *call) { return map_codes(m, call, th_unicode_lower); }
+static th_step string_upper(th_machine *m, th_call *call) {
+    return map_codes(m, call, th_unicode_upper, th_unicode_upper_full);
+}
+static th_step string_lower(th_machine *m, th_call *call) {
+    return map_codes(m, call, th_unicode_lower, th_unicode_lower_full);
+}
 
 static th_step string_capitalize(th_machine *m, th_call *call) {
     th_view text = arg_view(call, 0);
     CHARGE(m, 4 + text.len / 8);
     if (text.len == 0) return done(call, call->args[0]);
     uint32_t code;
-    char bytes[4];
-    size_t used = th_utf8_decode(text.data, text.len, 0, &code), put = th_utf8_encode(th_unicode_title(code), bytes);
+    char bytes[4 * TH_CASE_MAX];
+    size_t used = th_utf8_decode(text.data, text.len, 0, &code);
     if (code == 0xfffd) return done(call, call->args[0]);
+    size_t put = put_mapped(th_unicode_title_full, code, bytes);
     th_str *s = th_new_str(m, put + text.len - used);
     if (!s) return TH_STEP_ERROR;
     memcpy(s->bytes, bytes, put);

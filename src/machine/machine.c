@@ -306,6 +306,8 @@ bool th_machine_charge(th_machine *m, int64_t units) {
     return false;
 }
 
+bool th_machine_due(const th_machine *m) { return m->fuel < 0; }
+
 void th_machine_add_fuel(th_machine *m, int64_t fuel) {
     if (m->fuel_limit >= 0) m->fuel_limit += fuel;
 }

@@ -52,6 +52,8 @@ enum {
     TH_BUILTIN_FS = 4, TH_BUILTIN_NET = 8, TH_BUILTIN_CLOCK = 16, /* capabilities: refused with E_DENIED when not granted */
     TH_BUILTIN_RETAINS = 32, /* may keep an argument pointer in another object or the result */
     TH_BUILTIN_MUTATES = 64, /* changes its first argument in place: not for one that was bound immutably */
+    TH_BUILTIN_CHECKS = 128, /* stateful; a snapshot keeps it at its state, with its slots and what it has called. It trusts
+                                neither: they may come out of a hostile file. Natives in its slots are nobody else's. */
 };
 
 /* Signatures read "text: String, separator: String -> List<String>"; type variables are single capitals (T, U, K);
@@ -64,7 +66,8 @@ typedef struct th_builtin {
     th_builtin_fn fn;
     uint32_t flags;
     uint32_t nslots;
-    const char *slots;     /* class of each slot for snapshots: i plain bits, p object, s string, x native (see th_native) */
+    const char *slots;     /* class of each slot for snapshots: i plain bits, p object, s string, x native (see th_native), t a
+                              type: what the closure that it calls gives (of a builtin that CHECKS; at most one) */
 } th_builtin;
 
 /* ---- Engine ------------------------------------------------------------------------------------------------- */
@@ -202,6 +205,8 @@ th_step th_machine_trap_error(th_machine *machine, const th_error *err);
 /* Charges fuel for work done: about one unit per simple operation, one per 8 bytes moved. False: stop now and return
 ** TH_STEP_ERROR (out of fuel, cancelled, timed out; the trap is recorded). Long builtins call it at least every 2^16 units. */
 bool th_machine_charge(th_machine *machine, int64_t units) TH_CHECKED;
+/* Whether the next safe point will look at the limits: a builtin that does work in a loop returns TH_STEP_AGAIN soon. */
+bool th_machine_due(const th_machine *machine);
 /* Calls `closure` with `nargs` words. Return TH_STEP_CALL after it; on the next entry call->callback is its result. */
 th_step th_call_closure(th_machine *machine, th_call *call, th_closure *closure, const uint64_t *args, size_t nargs,
                         uint32_t next_state);
@@ -280,9 +285,9 @@ th_status th_value_from_json(th_machine *machine, th_type_id type, th_view json,
 
 /* Writes the state of a machine that is SUSPENDED or READY, its programs included, as a FlatBuffer (schema/state.fbs,
 ** "THST"). The machine stays as it is and may go on; what it has printed is flushed. A stateful builtin with slots that is
-** under way is written as it was when it was called, without what it had called: it starts again (List.sort_by alone goes
-** on where it was). E_UNSUPPORTED when something that cannot be saved is reached: a native without `save`, a run begun by
-** th_machine_begin_builtin. The caller owns the bytes: th_mem_free(th_machine_mem(machine), *bytes, *len). */
+** under way is written as it was when it was called, without what it had called: it starts again. Those that say
+** TH_BUILTIN_CHECKS (tables' sinks) and List.sort_by go on where they were. E_UNSUPPORTED when something that cannot be saved
+** is reached: a native without `save`, a run that th_machine_begin_builtin began of a builtin that is not registered. The caller owns the bytes: th_mem_free(th_machine_mem(machine), *bytes, *len). */
 th_status th_machine_save(th_machine *machine, uint8_t **bytes, size_t *len, th_error *err) TH_CHECKED;
 /* Into a fresh machine of an engine with the same builtins; th_machine_run or th_machine_resume_value goes on. Everything
 ** is verified first: E_FORMAT, E_VERSION, E_NOT_FOUND (a builtin), E_DENIED (a builtin under way needs a capability that

@@ -88,8 +88,15 @@ static bool is_sort(const th_builtin *builtin) {
            strcmp(builtin->name, "List.sort_by") == 0;
 }
 
+uint32_t th_builtin_type_slot(const th_builtin *builtin) {
+    uint32_t i = 0;
+    while (i < builtin->nslots && builtin->slots[i] != 't') i++;
+    return i;
+}
+
 th_resume th_binding_resume(const th_types *types, const th_binding *binding, uint32_t state, bool called) {
     if (state == 0 && !called) return TH_RESUME_START;
+    if (binding->builtin->flags & TH_BUILTIN_CHECKS) return TH_RESUME_SELF;
     if (called && th_binding_callback(types, binding) == TH_TYPE_UNDEFINED) return TH_RESUME_NOT;
     if (binding->builtin->nslots == 0) return TH_RESUME_STATE;
     return called && is_sort(binding->builtin) ? TH_RESUME_CHECKED : TH_RESUME_NOT;

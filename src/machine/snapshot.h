@@ -7,7 +7,9 @@
 **   S2  Every context stands where the verifier has followed its function, each register that it says holds something
 **       holds a value of that type, and each context was called by the instruction that the one below it waits at.
 **   S3  Every object has the parts that its type asks for, each of the type it asks for; types are compared, not trusted.
-**   S4  A builtin that was under way goes on from its state only where that state can be checked; else it starts again.
+**   S4  A builtin that was under way goes on from its state only where that state can be checked, here or by itself
+**       (TH_BUILTIN_CHECKS); else it starts again. Of the latter kind the slots are of their classes, natives in them are
+**       referred to by nobody else, and what it has called gives the type that its slot of class t says.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #ifndef TH_SNAPSHOT_H
@@ -16,7 +18,7 @@
 #include "machine/machine_int.h"
 
 #define TH_STATE_MAJOR 1
-#define TH_STATE_MINOR 0
+#define TH_STATE_MINOR 1
 
 /* An instruction and what the verifier knows before it: types of registers in the program's ids. */
 typedef struct th_place {
@@ -40,11 +42,15 @@ static inline uint32_t th_binding_delta(const th_binding *binding) {
 /* What closures give that this builtin calls; TH_TYPE_UNDEFINED when its signature does not tell. */
 th_type_id th_binding_callback(const th_types *types, const th_binding *binding);
 
+/* The slot of class t; nslots: there is none. */
+uint32_t th_builtin_type_slot(const th_builtin *builtin);
+
 /* How a stateful builtin in `state`, with or without a callee above it, is saved and restored (S4). */
 typedef enum th_resume {
     TH_RESUME_START,   /* as it was when it was called */
     TH_RESUME_STATE,   /* at its state; it has no slots */
     TH_RESUME_CHECKED, /* at its state, its slots checked by name */
+    TH_RESUME_SELF,    /* at its state, its slots checked by itself */
     TH_RESUME_NOT,     /* not where it is: saving rewinds it to its start */
 } th_resume;
 th_resume th_binding_resume(const th_types *types, const th_binding *binding, uint32_t state, bool called);

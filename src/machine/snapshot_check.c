@@ -342,6 +342,7 @@ static th_status check_tables(th_restorer *r) {
 /* ---- Contexts: what they are -------------------------------------------------------------------------------- */
 
 static th_status read_code(th_restorer *r, th_flat_table t, uint32_t i, th_frame *f) {
+    if (theta_state_Context_unit(t) >= r->m->nunits) return th_restore_refuse(r, "context %u has no unit", i);
     const th_unit *unit = r->m->units[theta_state_Context_unit(t)];
     uint32_t function = theta_state_Context_function(t);
     if (function >= unit->program->nfunctions) return th_restore_refuse(r, "context %u has no function", i);
@@ -354,11 +355,38 @@ static th_status read_code(th_restorer *r, th_flat_table t, uint32_t i, th_frame
     return TH_OK;
 }
 
-static th_status read_builtin(th_restorer *r, th_flat_table t, uint32_t i, th_frame *f) {
+/* The builtin that the host began: there is no unit that imports it. */
+static th_status read_own(th_restorer *r, th_flat_table t, uint32_t i, th_frame *f) {
+    th_machine *m = r->m;
+    const th_str *name = theta_state_Context_name(t);
+    uint32_t type = theta_state_Context_type(t);
+    if (i > 0 || f->base != 0 || f->kind != TH_CONTEXT_BUILTIN)
+        return th_restore_refuse(r, "context %u was not begun by the host", i);
+    if (type >= r->ntypes || type_at(r, r->types[type])->kind != TH_KIND_FUNCTION ||
+        type_at(r, r->types[type])->generic)
+        return th_restore_refuse(r, "context %u is of no function's type", i);
+    th_binding own = {.type = r->types[type]};
+    own.builtin = th_engine_match(m->engine, th_view_str(name), &m->types, own.type, &own.user);
+    own.nargs = (uint32_t)th_types_nparams(&m->types, own.type);
+    if (!own.builtin)
+        return th_fail(r->err, TH_E_NOT_FOUND, "%.*s is under way and is not registered",
+                       (int)(name->len > 200 ? 200 : name->len), name->bytes);
+    m->own_binding = own;
+    f->binding = &m->own_binding;
+    return TH_OK;
+}
+
+static th_status read_import(th_restorer *r, th_flat_table t, uint32_t i, th_frame *f) {
+    if (theta_state_Context_unit(t) >= r->m->nunits) return th_restore_refuse(r, "context %u has no unit", i);
     const th_unit *unit = r->m->units[theta_state_Context_unit(t)];
     uint32_t import = theta_state_Context_builtin_import(t);
     if (import >= unit->program->nimports) return th_restore_refuse(r, "context %u has no builtin", i);
     f->binding = &unit->imports[import];
+    return TH_OK;
+}
+
+static th_status read_builtin(th_restorer *r, th_flat_table t, uint32_t i, th_frame *f) {
+    TH_TRY(theta_state_Context_name(t) ? read_own(r, t, i, f) : read_import(r, t, i, f));
     const th_builtin *builtin = f->binding->builtin;
     if (!(builtin->flags & TH_BUILTIN_STATEFUL))
         return th_restore_refuse(r, "%s has no context of its own", builtin->name);
@@ -388,7 +416,6 @@ static th_status read_contexts(th_restorer *r) {
         th_frame *f = &r->frames[i];
         uint32_t below = i > 0 ? r->frames[i - 1].base : 0;
         f->base = theta_state_Context_base(t);
-        if (theta_state_Context_unit(t) >= r->m->nunits) return th_restore_refuse(r, "context %u has no unit", i);
         if (f->base < below || f->base > r->nstack) return th_restore_refuse(r, "context %u is not on the stack", i);
         switch (theta_state_Context_kind(t)) {
         case theta_state_ContextKind_CODE: TH_TRY(read_code(r, t, i, f)); break;
@@ -434,9 +461,18 @@ static bool called_by_code(const th_restorer *r, uint32_t i) {
            th_result_fits(&r->m->types, result_of(r, f->fn), th_types_result(&r->m->types, signature));
 }
 
+/* What a closure gives that the builtin has called. */
+static th_type_id callback_of(const th_restorer *r, const th_frame *f) {
+    const th_builtin *builtin = f->binding->builtin;
+    if (!(builtin->flags & TH_BUILTIN_CHECKS)) return th_binding_callback(&r->m->types, f->binding);
+    uint32_t slot = th_builtin_type_slot(builtin);
+    if (!f->slots || slot == builtin->nslots || f->slots[slot].type >= r->ntypes) return TH_TYPE_UNDEFINED;
+    return r->types[f->slots[slot].type];
+}
+
 static bool called_by_builtin(const th_restorer *r, uint32_t i) {
     const th_frame *below = &r->frames[i - 1], *f = &r->frames[i];
-    th_type_id callback = th_binding_callback(&r->m->types, below->binding);
+    th_type_id callback = callback_of(r, below);
     return below->kind == TH_CONTEXT_BUILTIN && f->kind == TH_CONTEXT_CODE && callback != TH_TYPE_UNDEFINED &&
            f->base - below->base == th_binding_delta(below->binding) &&
            th_result_fits(&r->m->types, result_of(r, f->fn), callback);
@@ -444,10 +480,14 @@ static bool called_by_builtin(const th_restorer *r, uint32_t i) {
 
 static th_status check_chain(th_restorer *r) {
     uint32_t result = theta_state_State_result_type(r->root);
-    if (r->frames[0].kind != TH_CONTEXT_CODE || r->frames[0].base != 0)
+    const th_frame *first = &r->frames[0];
+    bool own = first->binding && first->binding == &r->m->own_binding;
+    if ((first->kind != TH_CONTEXT_CODE && !own) || first->base != 0)
         return th_restore_refuse(r, "its outermost context is no function");
     if (result >= r->ntypes || type_at(r, r->types[result])->generic ||
-        !th_result_fits(&r->m->types, result_of(r, r->frames[0].fn), r->types[result]))
+        !th_result_fits(&r->m->types,
+                        own ? th_types_result(&r->m->types, first->binding->type) : result_of(r, first->fn),
+                        r->types[result]))
         return th_restore_refuse(r, "its result is of another type than its function's");
     for (uint32_t i = 1; i < r->nframes; i++) {
         bool good = r->frames[i - 1].kind == TH_CONTEXT_CODE ? called_by_code(r, i) : called_by_builtin(r, i);
@@ -507,7 +547,8 @@ static th_status check_args(th_restorer *r, uint32_t i) {
             return th_restore_refuse(r, "argument %u of %s is of another type", a + 1, f->binding->builtin->name);
     if (f->kind == TH_CONTEXT_HOST) return TH_OK;
     th_resume resume = th_binding_resume(&r->m->types, f->binding, f->state, i + 1 < r->nframes);
-    if (resume == TH_RESUME_NOT || (f->slots != NULL) != (resume == TH_RESUME_CHECKED))
+    bool keeps = resume == TH_RESUME_CHECKED || resume == TH_RESUME_SELF;
+    if (resume == TH_RESUME_NOT || (f->slots != NULL) != keeps)
         return th_restore_refuse(r, "%s cannot go on from its state", f->binding->builtin->name);
     return TH_OK;
 }
@@ -532,12 +573,34 @@ static bool sort_fits(const th_restorer *r, const th_frame *f) {
     return f->state == TH_SORT_MERGED && i >= lo && i < mid && j >= mid && j < hi && k == i + j - mid;
 }
 
+/* Slots of a builtin that checks what it finds in them: each is of its class. */
+static bool own_slots_fit(th_restorer *r, const th_frame *f) {
+    for (uint32_t i = 0; i < f->binding->builtin->nslots; i++) {
+        char cls = f->binding->builtin->slots[i];
+        const theta_state_Word *word = &f->slots[i];
+        if (cls == 'i') continue;
+        if (cls == 't' && word->type >= r->ntypes) return false;
+        if (cls == 't' || word->bits == 0) continue;
+        if (word->bits > r->nobjects) return false;
+        uint8_t kind = r->objects[word->bits - 1].kind;
+        bool native = kind == theta_values_ObjectKind_Native,
+             string = kind == theta_values_ObjectKind_String || kind == theta_values_ObjectKind_ProgramString;
+        if (cls == 'x' && (!native || r->references[word->bits - 1] != 0)) return false;
+        if (cls == 's' ? !string : string) return false;
+        r->references[word->bits - 1]++;
+    }
+    return true;
+}
+
 /* After all else was checked, so that every other reference has been counted. */
 static th_status check_slots(th_restorer *r) {
     for (uint32_t i = 0; i < r->nframes; i++) {
         const th_frame *f = &r->frames[i];
         if (!f->slots) continue;
-        if (!sort_fits(r, f)) return th_restore_refuse(r, "%s cannot go on from its state", f->binding->builtin->name);
+        bool own = f->binding->builtin->flags & TH_BUILTIN_CHECKS;
+        if (own ? !own_slots_fit(r, f) : !sort_fits(r, f))
+            return th_restore_refuse(r, "%s cannot go on from its state", f->binding->builtin->name);
+        if (own) continue;
         r->references[f->slots[TH_SORT_A].bits - 1]++; /* another sort cannot have it */
         r->references[f->slots[TH_SORT_B].bits - 1]++;
     }

@@ -179,8 +179,12 @@ static void install_builtin(th_restorer *r, const th_frame *f, th_context *c) {
     for (uint32_t a = 0; a < f->binding->nargs; a++)
         window[2 + a] = live_word(r, th_types_param(&r->m->types, f->binding->type, a), r->stack[f->base + 2 + a].bits);
     for (uint32_t s = 0; f->slots && s < f->binding->builtin->nslots; s++) {
-        bool plain = f->binding->builtin->slots[s] == 'i';
-        slots[s] = plain ? f->slots[s].bits : th_ptr_word(r->built[f->slots[s].bits - 1]);
+        const theta_state_Word *word = &f->slots[s];
+        switch (f->binding->builtin->slots[s]) {
+        case 'i': slots[s] = word->bits; break;
+        case 't': slots[s] = r->types[word->type]; break;
+        default: slots[s] = word->bits ? th_ptr_word(r->built[word->bits - 1]) : 0;
+        }
     }
 }
 

@@ -274,6 +274,13 @@ static bool opens_regions(const th_machine *m, size_t context) {
     return false;
 }
 
+/* A builtin that the host began is found again by its name. */
+static bool can_be_named(const th_machine *m, const th_binding *binding) {
+    void *user;
+    return th_engine_match(m->engine, th_view_of(binding->builtin->name), &m->types, binding->type, &user) ==
+           binding->builtin;
+}
+
 /* Finds the outermost builtin that must start again: nothing above it is saved. */
 static th_status choose_top(saver *s) {
     const th_machine *m = s->m;
@@ -281,11 +288,11 @@ static th_status choose_top(saver *s) {
     for (size_t i = 1; i <= s->top; i++) {
         const th_context *c = &m->contexts[i];
         if (c->kind == TH_CONTEXT_CODE) continue;
-        if (c->binding == &m->own_binding)
+        if (c->binding == &m->own_binding && !can_be_named(m, c->binding))
             return th_fail(s->err, TH_E_UNSUPPORTED, "a run of %s alone cannot be saved", c->binding->builtin->name);
         if (c->kind == TH_CONTEXT_HOST) continue;
-        if (th_binding_resume(&m->types, c->binding, c->state, i < s->top) != TH_RESUME_NOT && !opens_regions(m, i))
-            continue;
+        th_resume resume = th_binding_resume(&m->types, c->binding, c->state, i < s->top);
+        if (resume == TH_RESUME_SELF || (resume != TH_RESUME_NOT && !opens_regions(m, i))) continue;
         s->top = i;
         s->rewound = true;
     }
@@ -338,7 +345,8 @@ static th_status save_slots(saver *s, const th_binding *binding, const uint64_t 
     for (uint32_t i = 0; i < binding->builtin->nslots; i++) {
         char cls = binding->builtin->slots[i];
         out[i] = (theta_state_Word){.bits = slots[i], .type = TH_TYPE_I64};
-        if (cls == 'i' || slots[i] == 0) continue;
+        if (cls == 't') out[i] = (theta_state_Word){.type = (uint32_t)slots[i]};
+        if (cls == 't' || cls == 'i' || slots[i] == 0) continue;
         out[i].type = cls == 's' ? TH_TYPE_STRING : ((const th_object *)th_word_ptr(slots[i]))->type;
         TH_TRY(save_word(s, out[i].type, slots[i], &out[i].bits));
     }
@@ -353,8 +361,9 @@ static th_status reach_contexts(saver *s, uint32_t *closures, theta_state_Word *
         if (c->kind != TH_CONTEXT_CODE) {
             TH_TRY(save_args(s, i));
             bool restart = c->kind == TH_CONTEXT_HOST || (i == s->top && s->rewound);
-            if (restart || th_binding_resume(&s->m->types, c->binding, c->state, i < s->top) != TH_RESUME_CHECKED)
-                continue;
+            if (restart) continue;
+            th_resume resume = th_binding_resume(&s->m->types, c->binding, c->state, i < s->top);
+            if (resume != TH_RESUME_CHECKED && resume != TH_RESUME_SELF) continue;
             slots[i] = th_arena_zeroed(&s->arena, (c->binding->builtin->nslots + 1) * sizeof **slots);
             if (!slots[i]) return no_memory(s);
             TH_TRY(save_slots(s, c->binding, s->m->stack + s->bases[i] + 2 + c->binding->nargs, slots[i]));
@@ -371,6 +380,8 @@ static th_flat_ref put_context(const saver *s, th_flat_builder *fb, size_t i, ui
                                const theta_state_Word *slots) {
     const th_context *c = &s->m->contexts[i];
     bool code = c->kind == TH_CONTEXT_CODE, restart = i == s->top && s->rewound;
+    bool own = !code && c->binding == &s->m->own_binding;
+    th_flat_ref name = own ? th_flat_put_view(fb, th_view_of(c->binding->builtin->name)) : 0;
     th_flat_ref slots_ref = slots ? theta_state_Context_put_slots(fb, slots, c->binding->builtin->nslots) : 0;
     theta_state_Context_start_table(fb);
     theta_state_Context_add_base(fb, (uint32_t)s->bases[i]);
@@ -382,11 +393,16 @@ static th_flat_ref put_context(const saver *s, th_flat_builder *fb, size_t i, ui
         theta_state_Context_add_closure(fb, closure);
         theta_state_Context_add_regions(fb, s->places[i].depth);
     } else {
-        const th_unit *unit = s->m->contexts[i - 1].fn->unit; /* an import is called by code of its unit */
         theta_state_Context_add_kind(fb, c->kind == TH_CONTEXT_HOST ? theta_state_ContextKind_HOST
                                                                     : theta_state_ContextKind_BUILTIN);
-        theta_state_Context_add_unit(fb, unit->index);
-        theta_state_Context_add_builtin_import(fb, (uint32_t)(c->binding - unit->imports));
+        if (own) {
+            theta_state_Context_add_name(fb, name);
+            theta_state_Context_add_type(fb, c->binding->type);
+        } else {
+            const th_unit *unit = s->m->contexts[i - 1].fn->unit; /* an import is called by code of its unit */
+            theta_state_Context_add_unit(fb, unit->index);
+            theta_state_Context_add_builtin_import(fb, (uint32_t)(c->binding - unit->imports));
+        }
         if (c->kind == TH_CONTEXT_BUILTIN && !restart) theta_state_Context_add_state(fb, c->state);
         theta_state_Context_add_slots(fb, slots_ref);
     }

@@ -46,6 +46,7 @@ typedef struct reader {
 
     int fd; /* -1: from memory */
     bool close_fd;
+    th_file_mark mark;
     const uint8_t *memory;
     size_t memory_len, memory_at;
 
@@ -53,12 +54,16 @@ typedef struct reader {
     size_t window_bytes;  /* how much is read at a time: less than WINDOW_BYTES when the input is small */
     size_t capacity, len; /* TH_CSV_PAD more bytes than `capacity` are there */
     bool eof;
-    uint64_t line; /* of the window's first byte, from 1 */
+    uint64_t line;      /* of the window's first byte, from 1 */
+    uint64_t window_at; /* where in the file it lies */
+    size_t target;      /* how many bytes it was to be filled to */
     th_csv_scan scan;
-    size_t index_len; /* entries that the scan made; those of short rows come after */
-    size_t next_line; /* of the window's lines, the first that was not sorted yet */
-    uint32_t *rows;   /* as in th_csv_rows */
+    size_t index_len;  /* entries that the scan made; those of short rows come after */
+    size_t first_line; /* of the window's lines, the first of those that `rows` were made of */
+    size_t next_line;  /* the first that was not sorted yet */
+    uint32_t *rows;    /* as in th_csv_rows */
     size_t nrows, rows_capacity, next_row;
+    size_t bad_row; /* of them: the one that ended the reading; SIZE_MAX: none did */
 
     const char **names; /* of all cells of a row */
     size_t ncells;
@@ -130,6 +135,7 @@ static th_status read_some(reader *r, size_t room, size_t *got, th_error *err) {
 static void skip_bom(reader *r) {
     if (r->len < 3 || memcmp(r->window, "\xef\xbb\xbf", 3) != 0) return;
     r->len -= 3;
+    r->window_at += 3;
     memmove(r->window, r->window + 3, r->len);
 }
 
@@ -161,6 +167,7 @@ static th_status shift(reader *r, th_error *err) {
         size_t unfinished = count_newlines(r->window + used, r->scan.at - used); /* in the quotes of the row to come */
         r->line += r->scan.nlines + r->scan.inner_newlines - unfinished;
         r->len -= used;
+        r->window_at += used;
         memmove(r->window, r->window + used, r->len);
     }
     r->nrows = r->next_row = r->next_line = 0;
@@ -182,6 +189,13 @@ static th_status check_open_row(reader *r, th_error *err) {
     return TH_OK;
 }
 
+static void loaded(reader *r) {
+    r->index_len = r->scan.nends;
+    if (r->eof && r->scan.quoted)
+        th_fail_at(&r->failure, TH_E_FORMAT, r->name, place(r, open_cell(r)),
+                   "the quote that opens here is never closed");
+}
+
 /* The next window: at least `min_lines` lines if they fit INFER_BYTES, at least one, or the rest of the input. */
 static th_status load(reader *r, size_t min_lines, bool first, th_error *err) {
     TH_TRY(shift(r, err));
@@ -196,11 +210,8 @@ static th_status load(reader *r, size_t min_lines, bool first, th_error *err) {
         TH_TRY(check_open_row(r, err));
         while (target <= r->len) target *= 2;
     }
-    r->index_len = r->scan.nends;
-    if (r->eof && r->scan.quoted) {
-        th_fail_at(&r->failure, TH_E_FORMAT, r->name, place(r, open_cell(r)),
-                   "the quote that opens here is never closed");
-    }
+    r->target = target;
+    loaded(r);
     return TH_OK;
 }
 
@@ -265,6 +276,8 @@ static th_status sort_lines(reader *r, th_error *err) {
     const size_t nlines = r->scan.nlines;
     const bool spaces_too = r->ncells > 1, check = r->len > TH_CSV_CELL_MAX;
     r->nrows = r->next_row = 0;
+    r->bad_row = SIZE_MAX;
+    r->first_line = r->next_line;
     r->scan.nends = r->index_len;
     size_t line = r->next_line, first = line ? r->scan.lines[line - 1] + 1 : 1;
     for (; line < nlines && r->scan.nends - r->index_len < SHORT_ENTRIES; line++) {
@@ -403,6 +416,7 @@ static th_status emit(reader *r, th_batch **out, th_error *err) {
     th_csv_rows rows = rows_view(r, r->next_row, n);
     th_status status = r->policy == TH_BAD_SKIP ? read_skipping(r, &rows) : read_columns(r, &rows);
     if (status != TH_OK) return no_memory(err);
+    if (rows.bad_row < rows.nrows) r->bad_row = r->next_row + rows.bad_row;
     r->next_row += n;
     if (rows.bad_row < rows.nrows) {
         cut_columns(r, rows.bad_row);
@@ -756,9 +770,9 @@ static th_status open_reader(th_mem *mem, const char *name, const th_csv_options
 
 /* A small input gets a small window. One byte more than it has lets its end be seen. */
 static void size_window(reader *r) {
-    struct stat info;
-    size_t size = r->fd < 0 ? r->memory_len : 0;
-    if (r->fd >= 0 && fstat(r->fd, &info) == 0 && S_ISREG(info.st_mode)) size = (size_t)info.st_size;
+    if (r->fd >= 0) r->mark = th_file_mark_of(r->fd);
+    r->mark.again &= r->close_fd;
+    size_t size = r->fd < 0 ? r->memory_len : (size_t)r->mark.size;
     r->window_bytes = size && size < WINDOW_BYTES ? TH_ALIGN(size + 1, 4096) : WINDOW_BYTES;
 }
 
@@ -830,5 +844,60 @@ th_status th_csv_project(th_stream *stream, const bool *keep, th_error *err) {
     r->ncolumns = n;
     th_schema_release(r->stream.schema);
     r->stream.schema = schema;
+    return TH_OK;
+}
+
+/* ---- Going on elsewhere ------------------------------------------------------------------------------------- */
+
+/* A window is read again from where it began: so batches are cut as they were, and types, quotes and lines are judged in
+** the same company. A row that ended the reading is the next one, and will end it again. */
+void th_csv_tell(const th_stream *stream, th_stream_place *out) {
+    const reader *r = (const reader *)stream;
+    *out = (th_stream_place){.again = r->mark.again,
+                             .size = r->mark.size,
+                             .mtime_ns = r->mark.mtime_ns,
+                             .at = r->window_at,
+                             .row = r->bad_row < r->next_row ? r->bad_row : r->next_row,
+                             .line = r->line,
+                             .target = r->target,
+                             .first_line = r->first_line};
+}
+
+static th_status no_place(const reader *r, th_error *err) {
+    return th_fail(err, TH_E_FORMAT, "there is no such place in '%s'", r->name);
+}
+
+static th_status load_again(reader *r, const th_stream_place *place, th_error *err) {
+    if (place->target < 1 || place->target > 2 * TH_CSV_ROW_MAX || place->target > 2 * place->size + WINDOW_BYTES)
+        return no_place(r, err);
+    if (lseek(r->fd, (off_t)place->at, SEEK_SET) < 0)
+        return th_fail(err, TH_E_IO, "cannot read '%s': %s", r->name, strerror(errno));
+    r->len = 0;
+    r->eof = false;
+    r->window_at = place->at;
+    r->line = place->line;
+    r->target = (size_t)place->target;
+    r->failure = (th_error){.code = TH_OK};
+    r->nrows = r->next_row = r->next_line = 0;
+    if (th_csv_scan_restart(r->mem, &r->scan) != TH_OK) return no_memory(err);
+    TH_TRY(fill(r, r->target, false, err));
+    if (th_csv_scan_run(r->mem, &r->scan, r->window, r->len, r->eof) != TH_OK) return no_memory(err);
+    if (!r->eof && r->scan.nlines == 0) return no_place(r, err);
+    loaded(r);
+    return TH_OK;
+}
+
+th_status th_csv_seek(th_stream *stream, const th_stream_place *place, th_error *err) {
+    reader *r = (reader *)stream;
+    TH_TRY(th_file_mark_check(&r->mark, r->name, place, err));
+    if (place->at > place->size) return no_place(r, err);
+    if (place->at != r->window_at) TH_TRY(load_again(r, place, err));
+    if (place->first_line > r->scan.nlines) return no_place(r, err);
+    r->next_line = (size_t)place->first_line;
+    r->failure = (th_error){.code = TH_OK};
+    loaded(r); /* sorting tells the failures of lines, this those of the window */
+    TH_TRY(sort_lines(r, err));
+    if (place->row > r->nrows) return no_place(r, err);
+    r->next_row = (size_t)place->row;
     return TH_OK;
 }

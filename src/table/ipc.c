@@ -3,7 +3,7 @@
 ** A file is mapped and its columns point into the map; standard input and pipes are read a message at a time. Metadata
 ** are verified FlatBuffers (src/flat); every offset and length in them is checked against the bytes that are there
 ** before it is used, and columns are checked again by arrow.c. A file must not be cut short by others while it is
-** mapped. Not read: compressed bodies, nested types, big-endian data.
+** mapped. Compressed buffers are expanded into memory, a batch at a time. Not read: nested types, big-endian data.
 ** Source: the Arrow columnar format specification, "Serialization and interprocess communication".
 ** SPDX-License-Identifier: Apache-2.0
 */
@@ -31,11 +31,13 @@ typedef struct mapping {
     th_owner owner;
     void *bytes; /* NULL: borrowed, nothing to unmap */
     size_t len;
+    th_buffer *copy; /* NULL: no copy */
 } mapping;
 
 static void free_mapping(th_owner *owner) {
     mapping *m = (mapping *)owner;
     if (m->bytes) munmap(m->bytes, m->len);
+    th_buffer_release(m->copy);
     th_mem_free(owner->mem, m, sizeof *m);
 }
 
@@ -81,6 +83,8 @@ typedef struct reader {
     mapping *map;
     int fd;
     bool close_fd;
+    th_file_mark mark;
+    uint64_t nbatches;   /* begun */
     th_buffer *metadata; /* of the last message, when it could not be used in place */
 
     bool is_file;
@@ -98,6 +102,8 @@ typedef struct reader {
     const uint8_t **variadic;
     int64_t *variadic_sizes;
     size_t variadic_capacity, sizes_capacity;
+    arrow_Buffer *expanded; /* places of the buffers of a batch whose body was compressed */
+    size_t expanded_capacity;
     th_status failed;
     bool done;
 } reader;
@@ -204,13 +210,20 @@ static th_status message_in_memory(reader *r, size_t at, size_t limit, message *
     return TH_OK;
 }
 
+/* An owner whose buffer is still to come. NULL: no memory. */
+static body *new_body(th_mem *mem) {
+    body *b = th_mem_zeroed(mem, sizeof *b);
+    if (!b) return NULL;
+    atomic_init(&b->owner.refs, 1);
+    b->owner.mem = mem;
+    b->owner.free = free_body;
+    return b;
+}
+
 static th_status read_body(reader *r, message *m, th_error *err) {
     int64_t len = arrow_Message_bodyLength(m->root);
-    body *b = th_mem_zeroed(r->mem, sizeof *b);
+    body *b = new_body(r->mem);
     if (!b) return no_memory(err);
-    atomic_init(&b->owner.refs, 1);
-    b->owner.mem = r->mem;
-    b->owner.free = free_body;
     th_status status = read_buffer(r, (size_t)len, &b->buffer, err);
     if (status != TH_OK) {
         th_owner_release(&b->owner);
@@ -382,15 +395,19 @@ typedef struct buffers {
     size_t ncounts, next_count, nvariadic;
 } buffers;
 
-static th_status next_buffer(buffers *b, const uint8_t **data, size_t *size, th_error *err) {
-    if (b->at == b->len) return malformed(b->r, "a batch has too few buffers", err);
-    const arrow_Buffer *buffer = &b->items[b->at++];
-    if (buffer->offset < 0 || buffer->length < 0 || (uint64_t)buffer->offset > b->m->body_len ||
-        (uint64_t)buffer->length > b->m->body_len - (uint64_t)buffer->offset)
-        return malformed(b->r, "a buffer lies outside its message", err);
-    *data = buffer->length ? b->m->body + buffer->offset : NULL;
+static th_status buffer_bytes(const reader *r, const message *m, const arrow_Buffer *buffer, const uint8_t **data,
+                              size_t *size, th_error *err) {
+    if (buffer->offset < 0 || buffer->length < 0 || (uint64_t)buffer->offset > m->body_len ||
+        (uint64_t)buffer->length > m->body_len - (uint64_t)buffer->offset)
+        return malformed(r, "a buffer lies outside its message", err);
+    *data = buffer->length ? m->body + buffer->offset : NULL;
     *size = (size_t)buffer->length;
     return TH_OK;
+}
+
+static th_status next_buffer(buffers *b, const uint8_t **data, size_t *size, th_error *err) {
+    if (b->at == b->len) return malformed(b->r, "a batch has too few buffers", err);
+    return buffer_bytes(b->r, b->m, &b->items[b->at++], data, size, err);
 }
 
 static th_status variadic_buffers(buffers *b, th_raw_column *raw, th_error *err) {
@@ -423,18 +440,102 @@ static th_status take_column(buffers *b, const arrow_FieldNode *node, const char
     return layout == TH_LAYOUT_VIEWS ? variadic_buffers(b, raw, err) : TH_OK;
 }
 
-static th_status check_compression(const reader *r, th_flat_table batch, th_error *err) {
-    th_flat_table compression = arrow_RecordBatch_compression(batch);
-    if (!th_flat_present(compression)) return TH_OK;
-    int8_t codec = arrow_BodyCompression_codec(compression);
-    return th_fail(err, TH_E_UNSUPPORTED,
-                   "'%s' is compressed with %s, which is not supported; write it uncompressed (in pyarrow: compression "
-                   "'uncompressed', in polars: compression='uncompressed')",
-                   r->name,
-                   codec == arrow_CompressionType_LZ4_FRAME ? "LZ4"
-                   : codec == arrow_CompressionType_ZSTD    ? "ZSTD"
-                                                            : "?");
+/* ---- Compressed bodies -------------------------------------------------------------------------------------- */
+
+/* A compressed buffer begins with the length that its bytes stand for; -1: they are as they are. */
+#define PREFIX_BYTES 8
+
+static th_status codec_of(const reader *r, th_flat_table compression, th_codec *codec, th_error *err) {
+    *codec = (th_codec)arrow_BodyCompression_codec(compression);
+    if (!th_codec_text(*codec) || arrow_BodyCompression_method(compression) != arrow_BodyCompressionMethod_BUFFER)
+        return th_fail(err, TH_E_UNSUPPORTED, "'%s' is compressed in an unknown way", r->name);
+    if (th_codec_here(*codec)) return TH_OK;
+    return th_fail(
+        err, TH_E_UNSUPPORTED,
+        "'%s' is compressed with %s, which this build of theta cannot read; write it uncompressed (in pyarrow: "
+        "compression 'uncompressed')",
+        r->name, th_codec_text(*codec));
 }
+
+/* One buffer of a message; *len: what it stands for; *plain: the bytes behind the length stand for themselves. */
+static th_status compressed_buffer(const reader *r, const message *m, const arrow_Buffer *buffer, th_codec codec,
+                                   th_view *bytes, size_t *len, bool *plain, th_error *err) {
+    const uint8_t *data = NULL;
+    size_t size = 0;
+    TH_TRY(buffer_bytes(r, m, buffer, &data, &size, err));
+    *bytes = (th_view){NULL, 0};
+    *len = 0;
+    *plain = true;
+    if (size == 0) return TH_OK;
+    if (size < PREFIX_BYTES) return malformed(r, "a compressed buffer is cut short", err);
+    int64_t claim = th_flat_load_i64(data);
+    *bytes = (th_view){(const char *)data + PREFIX_BYTES, size - PREFIX_BYTES};
+    *plain = claim == -1 || claim == 0;
+    *len = claim == -1 ? bytes->len : (size_t)claim;
+    if (claim < -1 || (!*plain && *len > th_codec_most(codec, bytes->len)))
+        return malformed(r, "a compressed buffer has an impossible length", err);
+    return TH_OK;
+}
+
+/* Lays the expanded buffers out in r->expanded; *total: how long they are together. */
+static th_status place_expanded(reader *r, const message *m, const arrow_Buffer *items, size_t n, th_codec codec,
+                                size_t *total, th_error *err) {
+    if (n > r->expanded_capacity &&
+        th_mem_grow(r->mem, (void **)&r->expanded, &r->expanded_capacity, n, sizeof *r->expanded) != TH_OK)
+        return no_memory(err);
+    *total = 0;
+    for (size_t i = 0; i < n; i++) {
+        th_view bytes;
+        size_t len;
+        bool plain;
+        TH_TRY(compressed_buffer(r, m, &items[i], codec, &bytes, &len, &plain, err));
+        r->expanded[i] = (arrow_Buffer){(int64_t)*total, (int64_t)len};
+        if (len > SIZE_MAX / 4 || *total > SIZE_MAX / 4) return no_memory(err);
+        *total += TH_ALIGN(len, 64);
+    }
+    return TH_OK;
+}
+
+static th_status fill_expanded(reader *r, const message *m, const arrow_Buffer *items, size_t n, th_codec codec,
+                               uint8_t *out, th_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        th_view bytes;
+        size_t len;
+        bool plain;
+        TH_TRY(compressed_buffer(r, m, &items[i], codec, &bytes, &len, &plain, err));
+        if (len == 0) continue;
+        uint8_t *to = out + r->expanded[i].offset;
+        th_status status = TH_OK;
+        if (plain)
+            memcpy(to, bytes.data, len);
+        else
+            status = th_codec_expand(r->mem, codec, (const uint8_t *)bytes.data, bytes.len, to, len);
+        if (status == TH_E_NOMEM) return no_memory(err);
+        if (status != TH_OK) return malformed(r, "a compressed buffer is damaged", err);
+    }
+    return TH_OK;
+}
+
+/* Makes *m, whose body is compressed, a message with a body and an owner of its own; its buffers lie where r->expanded
+** says. The caller releases the owner, whatever the outcome. */
+static th_status expand_body(reader *r, message *m, const arrow_Buffer *items, size_t n, th_flat_table compression,
+                             th_error *err) {
+    const message in = *m;
+    th_codec codec;
+    size_t total = 0;
+    m->owner = NULL;
+    TH_TRY(codec_of(r, compression, &codec, err));
+    TH_TRY(place_expanded(r, &in, items, n, codec, &total, err));
+    body *b = new_body(r->mem);
+    if (!b) return no_memory(err);
+    m->owner = &b->owner;
+    if (th_buffer_new(r->mem, total, &b->buffer) != TH_OK) return no_memory(err);
+    m->body = b->buffer->data;
+    m->body_len = total;
+    return fill_expanded(r, &in, items, n, codec, b->buffer->data, err);
+}
+
+/* ---- Columns of a batch ------------------------------------------------------------------------------------- */
 
 static th_status reserve_variadic(reader *r, size_t n) {
     if (n > r->variadic_capacity)
@@ -444,29 +545,43 @@ static th_status reserve_variadic(reader *r, size_t n) {
     return TH_OK;
 }
 
-/* The columns of a record batch; `names` is NULL for a dictionary's one column. */
-static th_status take_batch(reader *r, const message *m, th_flat_table batch, const th_arrow_type *types,
-                            const char *only_name, size_t n, th_raw_column *raw, size_t *len, th_error *err) {
-    TH_TRY(check_compression(r, batch, err));
+/* The columns that `b` walks; `only_name` is of a dictionary's one column, NULL for a batch of the schema. */
+static th_status take_columns(buffers *b, th_flat_table batch, const th_arrow_type *types, const char *only_name,
+                              size_t n, th_raw_column *raw, th_error *err) {
+    reader *r = b->r;
     int64_t length = arrow_RecordBatch_length(batch);
     const arrow_FieldNode *nodes = arrow_RecordBatch_nodes(batch);
     if (length < 0 || arrow_RecordBatch_nodes_len(batch) != n)
         return malformed(r, "a batch does not match the schema", err);
+    if (reserve_variadic(r, b->len) != TH_OK) return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        if (nodes[i].length != length || nodes[i].null_count < 0 || nodes[i].null_count > length)
+            return malformed(r, "a column's length is not its batch's", err);
+        const char *name = only_name ? only_name : r->stream.schema->fields[i].name;
+        TH_TRY(take_column(b, &nodes[i], name, &types[i], &raw[i], err));
+    }
+    return b->at == b->len ? TH_OK : malformed(r, "a batch has too many buffers", err);
+}
+
+/* Likewise of a message. Expands what is compressed: *m has then another body and owner, and its old owner was released. */
+static th_status take_batch(reader *r, message *m, th_flat_table batch, const th_arrow_type *types,
+                            const char *only_name, size_t n, th_raw_column *raw, size_t *len, th_error *err) {
     buffers b = {.r = r,
                  .m = m,
                  .items = arrow_RecordBatch_buffers(batch),
                  .len = arrow_RecordBatch_buffers_len(batch),
                  .counts = arrow_RecordBatch_variadicBufferCounts(batch),
                  .ncounts = arrow_RecordBatch_variadicBufferCounts_len(batch)};
-    if (reserve_variadic(r, b.len) != TH_OK) return no_memory(err);
-    for (size_t i = 0; i < n; i++) {
-        if (nodes[i].length != length || nodes[i].null_count < 0 || nodes[i].null_count > length)
-            return malformed(r, "a column's length is not its batch's", err);
-        const char *name = only_name ? only_name : r->stream.schema->fields[i].name;
-        TH_TRY(take_column(&b, &nodes[i], name, &types[i], &raw[i], err));
+    th_flat_table compression = arrow_RecordBatch_compression(batch);
+    if (th_flat_present(compression)) {
+        th_owner *packed = m->owner;
+        th_status status = expand_body(r, m, b.items, b.len, compression, err);
+        th_owner_release(packed);
+        TH_TRY(status);
+        b.items = r->expanded;
     }
-    if (b.at != b.len) return malformed(r, "a batch has too many buffers", err);
-    *len = (size_t)length;
+    TH_TRY(take_columns(&b, batch, types, only_name, n, raw, err));
+    *len = (size_t)arrow_RecordBatch_length(batch);
     return TH_OK;
 }
 
@@ -499,7 +614,7 @@ static th_status finish_dictionary(reader *r, dictionary *d, th_error *err) {
     return TH_OK;
 }
 
-static th_status take_dictionary(reader *r, const message *m, th_error *err) {
+static th_status take_dictionary(reader *r, message *m, th_error *err) {
     th_flat_table in = arrow_Message_header(m->root), data = arrow_DictionaryBatch_data(in);
     int64_t id = arrow_DictionaryBatch_id(in);
     dictionary *d = NULL;
@@ -525,7 +640,8 @@ static th_status take_dictionary(reader *r, const message *m, th_error *err) {
 
 /* ---- The stream --------------------------------------------------------------------------------------------- */
 
-static th_status use_batch(reader *r, const message *m, th_error *err) {
+static th_status use_batch(reader *r, message *m, th_error *err) {
+    r->nbatches++;
     th_flat_table batch = arrow_Message_header(m->root);
     TH_TRY(take_batch(r, m, batch, r->types, NULL, r->ncolumns, r->raw.columns, &r->raw.len, err));
     for (size_t i = 0; i < r->ncolumns; i++) {
@@ -540,7 +656,7 @@ static th_status use_batch(reader *r, const message *m, th_error *err) {
     return TH_OK;
 }
 
-static th_status use_message(reader *r, const message *m, th_error *err) {
+static th_status use_message(reader *r, message *m, th_error *err) {
     switch (arrow_Message_header_type(m->root)) {
     case arrow_MessageHeader_DictionaryBatch: return take_dictionary(r, m, err);
     case arrow_MessageHeader_RecordBatch: return use_batch(r, m, err);
@@ -603,6 +719,7 @@ static void ipc_close(th_stream *stream) {
     for (size_t i = 0; i < r->ndictionaries; i++) drop_dictionary(&r->dictionaries[i]);
     th_mem_free(mem, r->variadic, r->variadic_capacity * sizeof *r->variadic);
     th_mem_free(mem, r->variadic_sizes, r->sizes_capacity * sizeof *r->variadic_sizes);
+    th_mem_free(mem, r->expanded, r->expanded_capacity * sizeof *r->expanded);
     th_buffer_release(r->metadata);
     if (r->map) th_owner_release(&r->map->owner);
     th_schema_release(stream->schema);
@@ -729,6 +846,8 @@ static th_status open_fd(reader *r, th_error *err) {
     if (S_ISDIR(info.st_mode)) return th_fail(err, TH_E_IO, "cannot read '%s': it is a directory", r->name);
     if (!S_ISREG(info.st_mode) || lseek(r->fd, 0, SEEK_CUR) != 0) return open_pipe(r, err);
     if (info.st_size == 0) return not_arrow(r, NULL, 0, err);
+    r->mark = th_file_mark_of(r->fd);
+    r->mark.again &= r->close_fd;
     return map_file(r, (size_t)info.st_size, err);
 }
 
@@ -765,4 +884,84 @@ th_status th_ipc_open_memory(th_mem *mem, const char *name, const void *bytes, s
     else
         *out = &r->stream;
     return status;
+}
+
+th_status th_ipc_open_copy(th_mem *mem, const char *name, const void *bytes, size_t len, th_stream **out,
+                           th_error *err) {
+    reader *r;
+    th_buffer *copy;
+    if (th_buffer_new(mem, len, &copy) != TH_OK) return no_memory(err);
+    if (len) memcpy(copy->data, bytes, len);
+    th_status status = th_ipc_open_memory(mem, name, copy->data, len, out, err);
+    if (status != TH_OK) {
+        th_buffer_release(copy);
+        return status;
+    }
+    r = (reader *)*out;
+    r->map->copy = copy;
+    return TH_OK;
+}
+
+/* ---- Going on elsewhere ------------------------------------------------------------------------------------- */
+
+void th_ipc_tell(const th_stream *stream, th_stream_place *out) {
+    const reader *r = (const reader *)stream;
+    bool within = r->current != NULL;
+    *out = (th_stream_place){.again = r->mark.again,
+                             .size = r->mark.size,
+                             .mtime_ns = r->mark.mtime_ns,
+                             .at = within ? r->nbatches - 1 : r->nbatches,
+                             .row = within ? r->raw.at : 0};
+}
+
+static th_status no_place(const reader *r, th_error *err) {
+    return th_fail(err, TH_E_FORMAT, "there is no such place in '%s'", r->name);
+}
+
+/* The batches of a file are found by its footer; dictionaries come first. */
+static th_status skip_in_file(reader *r, uint64_t n, th_error *err) {
+    while (r->next_block < r->ndictionary_blocks) {
+        message m = {0};
+        TH_TRY(next_in_file(r, &m, err));
+        th_status status = use_message(r, &m, err);
+        th_owner_release(m.owner);
+        TH_TRY(status);
+        if (r->current) return malformed(r, "its footer calls a batch a dictionary", err);
+    }
+    if (n > r->nblocks) return no_place(r, err);
+    r->next_block += (uint32_t)n;
+    return TH_OK;
+}
+
+static th_status skip_in_stream(reader *r, uint64_t n, th_error *err) {
+    for (uint64_t done = 0; done < n;) {
+        message m = {0};
+        TH_TRY(next_message(r, &m, err));
+        if (m.end) return no_place(r, err);
+        bool is_batch = arrow_Message_header_type(m.root) == arrow_MessageHeader_RecordBatch;
+        th_status status = is_batch ? TH_OK : use_message(r, &m, err);
+        th_owner_release(m.owner);
+        TH_TRY(status);
+        done += is_batch;
+    }
+    return TH_OK;
+}
+
+static th_status seek(reader *r, const th_stream_place *place, th_error *err) {
+    TH_TRY(r->is_file ? skip_in_file(r, place->at, err) : skip_in_stream(r, place->at, err));
+    r->nbatches = place->at;
+    if (place->row == 0) return TH_OK;
+    TH_TRY(fetch(r, err));
+    if (!r->current || r->nbatches != place->at + 1 || place->row >= r->raw.len) return no_place(r, err);
+    r->raw.at = (size_t)place->row;
+    return TH_OK;
+}
+
+th_status th_ipc_seek(th_stream *stream, const th_stream_place *place, th_error *err) {
+    reader *r = (reader *)stream;
+    TH_TRY(th_file_mark_check(&r->mark, r->name, place, err));
+    th_error inner = {.code = TH_OK};
+    r->failed = seek(r, place, &inner);
+    if (r->failed != TH_OK && err) *err = inner;
+    return r->failed;
 }

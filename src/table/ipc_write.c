@@ -278,7 +278,7 @@ static th_status begin(th_ipc_writer *w, th_error *err) {
     return put_schema_message(w, err);
 }
 
-th_status th_ipc_writer_new(th_mem *mem, const th_schema *schema, bool file_format, th_sink sink, th_ipc_writer **out,
+static th_status writer_new(th_mem *mem, const th_schema *schema, bool file_format, th_sink sink, th_ipc_writer **out,
                             th_error *err) {
     th_ipc_writer *w = th_mem_zeroed(mem, sizeof *w);
     if (!w) return no_memory(err);
@@ -288,7 +288,17 @@ th_status th_ipc_writer_new(th_mem *mem, const th_schema *schema, bool file_form
     w->file_format = file_format;
     w->buffers = th_mem_zeroed(mem, schema->nfields * 3 * sizeof *w->buffers + 1);
     w->nodes = th_mem_zeroed(mem, schema->nfields * sizeof *w->nodes + 1);
-    th_status status = w->buffers && w->nodes ? begin(w, err) : no_memory(err);
+    *out = w;
+    if (w->buffers && w->nodes) return TH_OK;
+    th_ipc_writer_free(w);
+    return no_memory(err);
+}
+
+th_status th_ipc_writer_new(th_mem *mem, const th_schema *schema, bool file_format, th_sink sink, th_ipc_writer **out,
+                            th_error *err) {
+    th_ipc_writer *w;
+    TH_TRY(writer_new(mem, schema, file_format, sink, &w, err));
+    th_status status = begin(w, err);
     if (status != TH_OK)
         th_ipc_writer_free(w);
     else
@@ -328,4 +338,31 @@ void th_ipc_writer_free(th_ipc_writer *w) {
     th_mem_free(w->mem, w->nodes, w->nodes ? n * sizeof *w->nodes + 1 : 0);
     th_schema_release(w->schema);
     th_mem_free(w->mem, w, sizeof *w);
+}
+
+/* ---- Going on elsewhere ------------------------------------------------------------------------------------- */
+
+_Static_assert(sizeof(arrow_Block) == 3 * sizeof(uint64_t), "a block is three words, its 32-bit part padded");
+
+size_t th_ipc_writer_blocks(const th_ipc_writer *w, const uint64_t **words, int64_t *written) {
+    *words = (const uint64_t *)(const void *)w->blocks;
+    *written = w->at;
+    return w->nblocks;
+}
+
+/* The blocks are those of the footer to come: numbers that are wrong make a file that readers refuse, no more. */
+th_status th_ipc_writer_continue(th_mem *mem, const th_schema *schema, th_sink sink, const uint64_t *words, size_t n,
+                                 int64_t written, th_ipc_writer **out, th_error *err) {
+    th_ipc_writer *w;
+    TH_TRY(writer_new(mem, schema, true, sink, &w, err));
+    th_status status = th_mem_grow(mem, (void **)&w->blocks, &w->blocks_capacity, n, sizeof *w->blocks);
+    if (status != TH_OK) {
+        th_ipc_writer_free(w);
+        return no_memory(err);
+    }
+    if (n) memcpy(w->blocks, words, n * sizeof *w->blocks);
+    w->nblocks = n;
+    w->at = written;
+    *out = w;
+    return TH_OK;
 }

@@ -9,8 +9,11 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "flat/flat.h"
 #include "table/table_int.h"
+#include "writer_flat.h"
 
+#define WRITER_MAJOR 1
 #define DEFAULT_ROWS 40u
 #define PIECE_ROWS   4096u /* rows turned into text before it is handed to the sink */
 #define TEXT_NEED    10u   /* a text column is not made narrower than this to make room for others */
@@ -32,6 +35,7 @@ struct th_table_writer {
     th_buf text;
     th_ipc_writer *ipc;
     batch_list head, tail; /* GRID; the tail may begin with rows too many */
+    bool failed;           /* nothing is written any more: what follows a gap would be taken for the whole */
 };
 
 static th_status no_memory(th_error *err) { return th_fail(err, TH_E_NOMEM, "not enough memory to write a table"); }
@@ -236,18 +240,23 @@ static void list_clear(th_mem *mem, batch_list *list) {
 static size_t head_rows(const th_table_writer *w) { return w->max_rows - w->max_rows / 2; }
 static size_t tail_rows(const th_table_writer *w) { return w->max_rows / 2; }
 
-static th_status keep_rows(th_table_writer *w, const th_batch *batch) {
-    size_t room = head_rows(w) - w->head.nrows, n = batch->nrows < room ? batch->nrows : room;
-    TH_TRY(list_add(w->mem, &w->head, batch, 0, n));
-    size_t rest = batch->nrows - n, want = tail_rows(w), kept = rest < want ? rest : want;
-    TH_TRY(list_add(w->mem, &w->tail, batch, batch->nrows - kept, kept));
-    size_t dropped = 0;
+/* No batch stays in the tail that holds none of the last rows. */
+static void drop_surplus(th_table_writer *w) {
+    size_t dropped = 0, want = tail_rows(w);
     while (dropped < w->tail.len && w->tail.nrows - w->tail.items[dropped]->nrows >= want) {
         w->tail.nrows -= w->tail.items[dropped]->nrows;
         th_batch_release(w->tail.items[dropped++]);
     }
     w->tail.len -= dropped;
     if (dropped) memmove(w->tail.items, w->tail.items + dropped, w->tail.len * sizeof *w->tail.items);
+}
+
+static th_status keep_rows(th_table_writer *w, const th_batch *batch) {
+    size_t room = head_rows(w) - w->head.nrows, n = batch->nrows < room ? batch->nrows : room;
+    TH_TRY(list_add(w->mem, &w->head, batch, 0, n));
+    size_t rest = batch->nrows - n, want = tail_rows(w), kept = rest < want ? rest : want;
+    TH_TRY(list_add(w->mem, &w->tail, batch, batch->nrows - kept, kept));
+    drop_surplus(w);
     return TH_OK;
 }
 
@@ -529,17 +538,23 @@ static th_status put_head(th_table_writer *w, th_error *err) {
     return w->text.failed ? no_memory(err) : TH_OK;
 }
 
-th_status th_table_writer_new(th_mem *mem, th_table_format format, const th_schema *schema, size_t width,
-                              size_t max_rows, th_sink sink, th_table_writer **out, th_error *err) {
+static th_table_writer *bare_writer(th_mem *mem, th_table_format format, const th_schema *schema, th_sink sink) {
     th_table_writer *w = th_mem_zeroed(mem, sizeof *w);
-    if (!w) return no_memory(err);
+    if (!w) return NULL;
     w->mem = mem;
     w->format = format;
     w->schema = th_schema_retain((th_schema *)(uintptr_t)schema);
-    w->width = width;
-    w->max_rows = max_rows ? max_rows : DEFAULT_ROWS;
     w->sink = sink;
     th_buf_init(&w->text, mem);
+    return w;
+}
+
+th_status th_table_writer_new(th_mem *mem, th_table_format format, const th_schema *schema, size_t width,
+                              size_t max_rows, th_sink sink, th_table_writer **out, th_error *err) {
+    th_table_writer *w = bare_writer(mem, format, schema, sink);
+    if (!w) return no_memory(err);
+    w->width = width;
+    w->max_rows = max_rows ? max_rows : DEFAULT_ROWS;
     th_status status = put_head(w, err);
     if (status != TH_OK)
         th_table_writer_free(w);
@@ -562,8 +577,7 @@ static th_status write_piece(th_table_writer *w, const th_batch *batch, th_error
     return flush(w, err);
 }
 
-th_status th_table_writer_batch(th_table_writer *w, const th_batch *batch, th_error *err) {
-    assert(batch->schema->nfields == w->schema->nfields);
+static th_status put_rows(th_table_writer *w, const th_batch *batch, th_error *err) {
     if (w->format == TH_FORMAT_ARROW) return th_ipc_writer_batch(w->ipc, batch, err);
     if (w->format == TH_FORMAT_GRID) {
         w->nrows += batch->nrows;
@@ -581,11 +595,28 @@ th_status th_table_writer_batch(th_table_writer *w, const th_batch *batch, th_er
     return TH_OK;
 }
 
-th_status th_table_writer_finish(th_table_writer *w, th_error *err) {
+static th_status put_end(th_table_writer *w, th_error *err) {
     if (w->format == TH_FORMAT_ARROW) return th_ipc_writer_finish(w->ipc, err);
     if (w->format == TH_FORMAT_GRID) return draw_grid(w, err);
     if (w->format == TH_FORMAT_JSON) th_buf_text(&w->text, w->nrows ? "\n]\n" : "]\n");
     return flush(w, err);
+}
+
+static th_status broken(th_error *err) { return th_fail(err, TH_E_IO, "writing the table failed before"); }
+
+th_status th_table_writer_batch(th_table_writer *w, const th_batch *batch, th_error *err) {
+    assert(batch->schema->nfields == w->schema->nfields);
+    if (w->failed) return broken(err);
+    th_status status = put_rows(w, batch, err);
+    w->failed = status != TH_OK;
+    return status;
+}
+
+th_status th_table_writer_finish(th_table_writer *w, th_error *err) {
+    if (w->failed) return broken(err);
+    th_status status = put_end(w, err);
+    w->failed = status != TH_OK;
+    return status;
 }
 
 void th_table_writer_free(th_table_writer *w) {
@@ -596,4 +627,137 @@ void th_table_writer_free(th_table_writer *w) {
     th_buf_clear(&w->text);
     th_schema_release(w->schema);
     th_mem_free(w->mem, w, sizeof *w);
+}
+
+/* ---- Going on elsewhere ------------------------------------------------------------------------------------- */
+
+th_table_format th_table_writer_format(const th_table_writer *w) { return w->format; }
+
+static th_status put_list(const th_table_writer *w, th_flat_builder *b, const batch_list *list, th_flat_ref *out,
+                          th_error *err) {
+    th_buf bytes;
+    *out = 0;
+    if (list->len == 0) return TH_OK;
+    th_buf_init(&bytes, w->mem);
+    th_status status = th_batches_write(w->mem, w->schema, list->items, list->len, &bytes, err);
+    if (status == TH_OK) *out = theta_writer_Writer_put_head(b, (const uint8_t *)bytes.data, bytes.len);
+    th_buf_clear(&bytes);
+    return status;
+}
+
+static th_status put_writer(const th_table_writer *w, th_flat_builder *b, th_flat_ref *out, th_error *err) {
+    th_flat_ref head, tail, blocks = 0, text = 0;
+    const uint64_t *words;
+    int64_t written = 0;
+    TH_TRY(put_list(w, b, &w->head, &head, err));
+    TH_TRY(put_list(w, b, &w->tail, &tail, err));
+    size_t nblocks = w->ipc ? th_ipc_writer_blocks(w->ipc, &words, &written) : 0;
+    if (nblocks) blocks = theta_writer_Writer_put_blocks(b, words, 3 * nblocks);
+    if (w->text.len) text = theta_writer_Writer_put_text(b, (const uint8_t *)w->text.data, w->text.len);
+    theta_writer_Writer_start_table(b);
+    theta_writer_Writer_add_major(b, WRITER_MAJOR);
+    theta_writer_Writer_add_format(b, (uint8_t)w->format);
+    theta_writer_Writer_add_rows(b, w->nrows);
+    theta_writer_Writer_add_width(b, w->width);
+    theta_writer_Writer_add_max_rows(b, w->max_rows);
+    theta_writer_Writer_add_color(b, w->color);
+    theta_writer_Writer_add_text(b, text);
+    theta_writer_Writer_add_head(b, head);
+    theta_writer_Writer_add_tail(b, tail);
+    theta_writer_Writer_add_written(b, written);
+    theta_writer_Writer_add_blocks(b, blocks);
+    *out = th_flat_end(b);
+    return TH_OK;
+}
+
+th_status th_table_writer_save(const th_table_writer *w, th_buf *out, th_error *err) {
+    th_flat_builder b;
+    th_flat_ref root;
+    uint8_t *bytes;
+    size_t len;
+    if (w->text.failed) return no_memory(err);
+    th_flat_builder_init(&b, w->mem);
+    th_status status = put_writer(w, &b, &root, err);
+    if (status == TH_OK) {
+        status = th_flat_finish(&b, root, theta_writer_ident, &bytes, &len);
+        if (status != TH_OK)
+            (void)th_fail(err, status, "a table half written cannot be saved: %s", th_status_text(status));
+    }
+    th_flat_builder_clear(&b);
+    TH_TRY(status);
+    th_buf_put(out, bytes, len);
+    th_mem_free(w->mem, bytes, len);
+    return out->failed ? no_memory(err) : TH_OK;
+}
+
+typedef struct taker {
+    th_table_writer *w;
+    batch_list *list;
+} taker;
+
+static th_status take_batch(void *user, th_batch *batch) {
+    const taker *t = user;
+    return list_add(t->w->mem, t->list, batch, 0, batch->nrows);
+}
+
+/* The rows of the grid: no more than the head takes, and no batch of the tail that could be left out whole. */
+static th_status take_rows(th_table_writer *w, th_flat_table in, th_error *err) {
+    taker head = {w, &w->head}, tail = {w, &w->tail};
+    if (theta_writer_Writer_head_len(in) > 0)
+        TH_TRY(th_batches_read(w->mem, w->schema, theta_writer_Writer_head(in), theta_writer_Writer_head_len(in),
+                               take_batch, &head, err));
+    if (theta_writer_Writer_tail_len(in) > 0)
+        TH_TRY(th_batches_read(w->mem, w->schema, theta_writer_Writer_tail(in), theta_writer_Writer_tail_len(in),
+                               take_batch, &tail, err));
+    drop_surplus(w);
+    uint64_t kept = (uint64_t)w->head.nrows + w->tail.nrows;
+    bool good =
+        w->head.nrows <= head_rows(w) && (w->tail.nrows == 0 || w->head.nrows == head_rows(w)) && kept <= w->nrows;
+    return good ? TH_OK : th_fail(err, TH_E_FORMAT, "the rows of a grid do not fit together");
+}
+
+static th_status take_writer(th_table_writer *w, th_flat_table in, th_error *err) {
+    if (w->format == TH_FORMAT_GRID) return take_rows(w, in, err);
+    uint32_t len = theta_writer_Writer_text_len(in);
+    if (len > 0) th_buf_put(&w->text, theta_writer_Writer_text(in), len);
+    if (w->text.failed) return no_memory(err);
+    if (w->format != TH_FORMAT_ARROW) return TH_OK;
+    uint32_t n = theta_writer_Writer_blocks_len(in);
+    int64_t written = theta_writer_Writer_written(in);
+    if (n % 3 != 0 || written < 0 || written > INT64_MAX / 2)
+        return th_fail(err, TH_E_FORMAT, "the batches of a half written Arrow file do not fit together");
+    return th_ipc_writer_continue(w->mem, w->schema, w->sink, theta_writer_Writer_blocks(in), n / 3, written, &w->ipc,
+                                  err);
+}
+
+static th_status open_saved(const void *bytes, size_t len, th_flat_table *out, th_error *err) {
+    if (!th_flat_has_ident(bytes, len, theta_writer_ident))
+        return th_fail(err, TH_E_FORMAT, "a half written table is not what it should be");
+    TH_TRY(th_flat_verify(bytes, len, &theta_writer_schema, NULL, err));
+    *out = th_flat_root(bytes);
+    if (theta_writer_Writer_major(*out) != WRITER_MAJOR)
+        return th_fail(err, TH_E_VERSION, "a half written table has format version %u, this Theta reads %d",
+                       theta_writer_Writer_major(*out), WRITER_MAJOR);
+    if (theta_writer_Writer_format(*out) <= TH_FORMAT_ARROW && theta_writer_Writer_max_rows(*out) >= 1 &&
+        theta_writer_Writer_max_rows(*out) <= SIZE_MAX && theta_writer_Writer_width(*out) <= 1u << 20)
+        return TH_OK;
+    return th_fail(err, TH_E_FORMAT, "a half written table has no known format");
+}
+
+th_status th_table_writer_restore(th_mem *mem, const void *bytes, size_t len, const th_schema *schema, th_sink sink,
+                                  th_table_writer **out, th_error *err) {
+    th_flat_table in = {0};
+    TH_TRY(open_saved(bytes, len, &in, err));
+    th_table_writer *w = bare_writer(mem, (th_table_format)theta_writer_Writer_format(in), schema, sink);
+    if (!w) return no_memory(err);
+    w->width = theta_writer_Writer_width(in);
+    w->max_rows = theta_writer_Writer_max_rows(in);
+    w->color = theta_writer_Writer_color(in);
+    w->nrows = theta_writer_Writer_rows(in);
+    th_status status = take_writer(w, in, err);
+    if (status != TH_OK)
+        th_table_writer_free(w);
+    else
+        *out = w;
+    return status;
 }

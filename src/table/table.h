@@ -127,6 +127,19 @@ typedef struct th_stream {
     void (*close)(struct th_stream *stream); /* frees the stream */
 } th_stream;
 
+/* Where a stream over a file is, between two batches, so that a stream opened in the same way in another process can go on
+** there and gives the same batches. Filled by a `tell`; a `seek` trusts none of it. */
+typedef struct th_stream_place {
+    bool again;          /* the file has a name and keeps what was read: it can be opened again */
+    uint64_t size;       /* of the file, and when it was written: another one is not gone on with */
+    int64_t mtime_ns;
+    uint64_t at;         /* CSV: the file offset of the window; Arrow: batches begun before */
+    uint64_t row;        /* CSV: of the rows from `first` on; Arrow: of the batch: the next one */
+    uint64_t line;       /* CSV: of the window's first byte */
+    uint64_t target;     /* CSV: how many bytes the window was filled to */
+    uint64_t first_line; /* CSV: of the window's lines, the first that is a row of those being read */
+} th_stream_place;
+
 /* ---- CSV (csv.c) -------------------------------------------------------------------------------------------- */
 
 typedef enum th_bad_cell { TH_BAD_ERROR, TH_BAD_NULL, TH_BAD_SKIP } th_bad_cell; /* stop | null cell | skip the row */
@@ -156,6 +169,9 @@ th_status th_csv_open_memory(th_mem *mem, const char *name, const void *bytes, s
                              th_stream **out, th_error *err) TH_CHECKED;
 /* Before the first batch of a stream of th_csv_open: reads only the columns marked in `keep` (one bool a field), at least one. */
 th_status th_csv_project(th_stream *stream, const bool *keep, th_error *err) TH_CHECKED;
+/* Of a stream of th_csv_open. Seeking: before the first batch. E_IO: the file is not the one it was; E_FORMAT: no such place. */
+void th_csv_tell(const th_stream *stream, th_stream_place *out);
+th_status th_csv_seek(th_stream *stream, const th_stream_place *place, th_error *err) TH_CHECKED;
 /* Where bytes go. TH_OK, or E_IO with a message. */
 typedef struct th_sink {
     th_status (*write)(struct th_sink *sink, const void *bytes, size_t len, th_error *err);
@@ -207,14 +223,27 @@ th_status th_export_stream(th_mem *mem, th_stream *stream, struct ArrowArrayStre
 
 /* IPC: file format (random access, mapped) and stream format are told apart by their first bytes; "-" is standard input.
 ** Every offset and length is checked. Batches point into the file; memory is borrowed until the stream is closed and all
-** its batches are released. Compressed bodies are E_UNSUPPORTED. */
+** its batches are released. Compressed buffers (LZ4, ZSTD) are expanded a batch at a time; E_UNSUPPORTED where the build has
+** not the codec's library. */
 th_status th_ipc_open(th_mem *mem, const char *path, th_stream **out, th_error *err) TH_CHECKED;
 th_status th_ipc_open_memory(th_mem *mem, const char *name, const void *bytes, size_t len, th_stream **out, th_error *err) TH_CHECKED;
+/* The same over a copy of the bytes, which the stream and its batches share. */
+th_status th_ipc_open_copy(th_mem *mem, const char *name, const void *bytes, size_t len, th_stream **out, th_error *err) TH_CHECKED;
+/* Of a stream of th_ipc_open, as th_csv_tell and th_csv_seek. */
+void th_ipc_tell(const th_stream *stream, th_stream_place *out);
+th_status th_ipc_seek(th_stream *stream, const th_stream_place *place, th_error *err) TH_CHECKED;
 typedef struct th_ipc_writer th_ipc_writer;
 th_status th_ipc_writer_new(th_mem *mem, const th_schema *schema, bool file_format, th_sink sink, th_ipc_writer **out, th_error *err) TH_CHECKED;
 th_status th_ipc_writer_batch(th_ipc_writer *writer, const th_batch *batch, th_error *err) TH_CHECKED;
 th_status th_ipc_writer_finish(th_ipc_writer *writer, th_error *err) TH_CHECKED; /* writes the footer */
 void th_ipc_writer_free(th_ipc_writer *writer);
+/* Batches of one schema as the bytes of an Arrow stream, and back: `each` is lent every batch that has rows. E_FORMAT when
+** they are of another schema. */
+th_status th_batches_write(th_mem *mem, const th_schema *schema, th_batch *const *batches, size_t n, th_buf *out,
+                           th_error *err) TH_CHECKED;
+typedef th_status (*th_each_batch)(void *user, th_batch *batch);
+th_status th_batches_read(th_mem *mem, const th_schema *schema, const void *bytes, size_t len, th_each_batch each,
+                          void *user, th_error *err) TH_CHECKED;
 
 /* ---- Showing (show.c) --------------------------------------------------------------------------------------- */
 
@@ -228,9 +257,16 @@ th_status th_table_writer_new(th_mem *mem, th_table_format format, const th_sche
                               th_sink sink, th_table_writer **out, th_error *err) TH_CHECKED;
 /* GRID: nulls and types dimmed, names bold, by ANSI sequences. Off unless asked for; before the first batch. */
 void th_table_writer_color(th_table_writer *writer, bool color);
+/* After a failure of either the writer refuses all but being freed. */
 th_status th_table_writer_batch(th_table_writer *writer, const th_batch *batch, th_error *err) TH_CHECKED;
 th_status th_table_writer_finish(th_table_writer *writer, th_error *err) TH_CHECKED;
 void th_table_writer_free(th_table_writer *writer);
+/* A writer between two batches as bytes (schema/writer.fbs), and a writer that goes on from there; nothing that was written
+** is written again. The bytes may be hostile: E_FORMAT. */
+th_status th_table_writer_save(const th_table_writer *writer, th_buf *out, th_error *err) TH_CHECKED;
+th_status th_table_writer_restore(th_mem *mem, const void *bytes, size_t len, const th_schema *schema, th_sink sink,
+                                  th_table_writer **out, th_error *err) TH_CHECKED;
+th_table_format th_table_writer_format(const th_table_writer *writer);
 
 /* Dates: ISO 8601. Return the length; out holds 40 bytes. Parse the whole text. */
 size_t th_format_date(int32_t days, char *out);

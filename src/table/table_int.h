@@ -40,6 +40,22 @@ th_status th_buffer_wrap(th_mem *mem, const void *data, size_t len, void (*relea
 /* A buffer of bits, all set. */
 th_status th_buffer_bits(th_mem *mem, size_t nbits, th_buffer **out) TH_CHECKED;
 
+/* Which file a stream reads: what th_stream_place says of it (stream.c). */
+typedef struct th_file_mark {
+    bool again;
+    uint64_t size;
+    int64_t mtime_ns;
+} th_file_mark;
+th_file_mark th_file_mark_of(int fd);
+th_status th_file_mark_check(const th_file_mark *mark, const char *name, const th_stream_place *place,
+                             th_error *err) TH_CHECKED;
+
+/* An IPC writer of the file format that has written `written` bytes, and the places of its batches: three words each.
+** (ipc_write.c) */
+size_t th_ipc_writer_blocks(const th_ipc_writer *writer, const uint64_t **words, int64_t *written);
+th_status th_ipc_writer_continue(th_mem *mem, const th_schema *schema, th_sink sink, const uint64_t *words, size_t n,
+                                 int64_t written, th_ipc_writer **out, th_error *err) TH_CHECKED;
+
 /* Reads a range of `type`'s values: does `x` fit? BOOL takes 0 and 1. */
 bool th_column_fits(th_column_type type, int64_t x);
 
@@ -65,6 +81,17 @@ static inline int64_t th_days_of_civil(int64_t year, unsigned month, unsigned da
 }
 void th_civil_of_days(int64_t days, int64_t *year, unsigned *month, unsigned *day);
 unsigned th_days_in_month(int64_t year, unsigned month);
+
+/* ---- Compressed buffers (codec.c) --------------------------------------------------------------------------- */
+
+typedef enum th_codec { TH_CODEC_LZ4 = 0, TH_CODEC_ZSTD = 1 } th_codec; /* the numbers of Arrow's CompressionType */
+const char *th_codec_text(th_codec codec);                              /* NULL: unknown */
+bool th_codec_here(th_codec codec);                                     /* built with its library? */
+/* The most bytes that `len` bytes of the codec can stand for. */
+size_t th_codec_most(th_codec codec, size_t len);
+/* Fills `out` exactly, from all of `in`: TH_OK; E_NOMEM; E_FORMAT: it is damaged, or stands for another length. */
+th_status th_codec_expand(th_mem *mem, th_codec codec, const uint8_t *in, size_t len, uint8_t *out,
+                          size_t out_len) TH_CHECKED;
 
 /* ---- Arrow types as they come in (arrow.c) ------------------------------------------------------------------ */
 

@@ -72,6 +72,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--theta", default=str(ROOT / "build" / "theta"))
     parser.add_argument("--slow", action="store_true", help="the command is built with sanitizers")
+    parser.add_argument("--faults", help="the library made of tests/support/faulty_io.c")
     OPTIONS, rest = parser.parse_known_args()
     OPTIONS.theta = os.path.abspath(OPTIONS.theta)
     sys.modules["common"].OPTIONS = OPTIONS  # also when this file was imported under its own name

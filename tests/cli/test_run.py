@@ -120,6 +120,16 @@ class Limits(common.Command):
         self.check(self.limited(common.LOOP, "--timeout", "0.2"), 1, "", "the time limit of 0.2 s is reached")
         self.check(self.limited(common.LOOP, "--timeout", "0.2", "--profile"), 1, "", "the time limit of 0.2 s is reached")
 
+    def test_time_while_input_is_waited_for(self):
+        self.write("p.theta", "capsule P { void main() { print(IO.read_all()) } }")
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        process = self.start("run", "--allow", "fs", "--timeout", "0.2", "p.theta", stdin=reader)
+        os.close(reader)
+        errors = process.communicate(timeout=20)[1].decode()
+        self.assertEqual(process.returncode, 1, errors)
+        self.assertIn("the time limit of 0.2 s is reached", errors)
+
     def test_memory(self):
         grow = "capsule P { i64 main() { List<i64> xs = []\n while (true) { push(xs, 1) }\n return 0 } }"
         self.check(self.limited(grow, "--memory", "16M"), 1, "", "memory")
@@ -135,6 +145,32 @@ class Limits(common.Command):
         fill = "capsule P { i64 main() { return len(List.fill(1000000000000, 0)) } }"
         self.check(self.limited(fill, "--memory", "64M"), 1, "", "memory")
         self.check(self.limited(fill, "--memory", "64M", "--fuel", "1000"), 1, "")
+
+    def test_work_inside_one_call_stops_at_each_limit(self):
+        n = 10_000_000 if common.OPTIONS.slow else 100_000_000
+        calls = {
+            "sort": f"print(List.sorted(List.map(List.range(0, {n}), i -> (i * 7919) % 1000003))[0])",
+            "sort_floats": f"print(List.sorted(List.map(List.range(0, {n}), i -> f64(i)))[0])",
+            "regular_expression": "s = String.repeat('a', 5000000)\n"
+                                  "while (true) { b = Regex.matches(s, '(a*)*(a|aa)+(a*)*b') }",
+            "appending": "String s = 'x'\nwhile (true) { s = s + String.repeat('x', 1000) }",
+            "table": "rows = List.map(List.range(0, 300000), i -> @Row { id: i % 1000 })\n"
+                     "print(Table.of(rows) => join(Table.of(rows), id) => len())"}
+        for name, body in calls.items():
+            program = f"capsule P {{ struct Row {{ id<i64> }} void main() {{\n{body}\n}} }}"
+            with self.subTest(name):
+                self.check(self.limited(program, "--memory", "4M"), 1, "", "the memory limit of 4194304 bytes is reached")
+                self.check(self.limited(program, "--fuel", "500000", "--memory", "4G"), 1, "", "out of fuel")
+                self.check(self.limited(program, "--timeout", "0.2", "--memory", "4G"), 1, "",
+                           "the time limit of 0.2 s is reached")
+
+    def test_sizes_that_nothing_could_hold_are_refused_at_once(self):
+        huge = 10**15
+        for call in (f"String.repeat('x', {huge})", f"String.pad_left('x', {huge})", f"List.repeat([1, 2], {huge})",
+                     f"List.range(0, {huge})", f"List.fill({huge}, 0)"):
+            began = time.monotonic()
+            self.check(self.limited(f"capsule P {{ void main() {{ print(len({call})) }} }}"), 1, "", str(huge))
+            self.assertLess(time.monotonic() - began, 5 if common.OPTIONS.slow else 1)
 
     def test_equal_runs_use_equal_fuel(self):
         self.write("p.theta", "capsule P { i64 main() { i64 n = 0\n for (i in range(0, 1000)) { n += i }\n return n } }")
@@ -178,6 +214,26 @@ class Signals(common.Command):
             self.assertEqual(process.returncode, 128 + number, errors)
             self.assertIn("interrupted", errors)
             self.assertLess(took, 2 if common.OPTIONS.slow else 0.1)
+
+    def test_interrupt_ends_work_inside_one_call(self):
+        rows = "List.map(List.range(0, 300000), i -> @Row { id: i % 1000 })"
+        for body in ("List<i64> xs = List.map(List.range(0, 1000000), i -> (i * 7919) % 1000003)\nIO.error('ready')\n"
+                     "while (true) { ys = List.sorted(xs) }",
+                     "s = String.repeat('a', 20000000)\nIO.error('ready')\n"
+                     "while (true) { b = Regex.matches(s, '(a*)*(a|aa)+(a*)*b') }",
+                     f"rows = {rows}\nIO.error('ready')\nprint(Table.of(rows) => join(Table.of(rows), id) => len())",
+                     f"rows = {rows}\nIO.error('ready')\nwhile (true) {{ n = Table.of(rows) => sort(desc(id)) => len() }}",
+                     "IO.error('ready')\nprint(IO.read_line())"):
+            self.write("p.theta", f"capsule P {{ struct Row {{ id<i64> }} void main() {{\n{body}\n}} }}")
+            reader, writer = os.pipe()  # an input that never comes
+            self.addCleanup(os.close, writer)
+            process = self.start("run", "--allow", "fs", "p.theta", stdin=reader)
+            os.close(reader)
+            self.assertEqual(process.stderr.readline(), b"ready\n", process.stderr)
+            took, errors = self.stop(process, signal.SIGINT)
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertIn("interrupted", errors)
+            self.assertLess(took, 2 if common.OPTIONS.slow else 0.1, body)
 
     def test_interrupt_while_output_is_stuck(self):
         self.write("p.theta", "capsule P { void main() { while (true) { print('xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx') } } }")

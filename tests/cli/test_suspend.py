@@ -120,6 +120,22 @@ class Suspended(common.Command):
         self.assertIn("theta resume s.state", errors)
         self.check(self.theta("resume", "s.state", "--fuel", "1000"), 1, "", "out of fuel")
 
+    def test_interrupt_saves_while_input_is_waited_for(self):
+        for text, input_then in (("IO.read_line('name? ')", b"Ann\n"), ("IO.read_all()", b"Ann"), ("IO.read_line()", b"Ann\n")):
+            self.write("p.theta", f"capsule P {{ String main() {{ return 'hello ' + ({text} ?? 'nobody') }} }}")
+            reader, writer = os.pipe()  # an input that never comes
+            self.addCleanup(os.close, writer)
+            process = self.start("run", "--allow", "fs", "--save", "s.state", "p.theta", stdin=reader)
+            os.close(reader)
+            time.sleep(1 if common.OPTIONS.slow else 0.3)
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=20)
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertIn(b"theta resume s.state", errors)
+            self.assertEqual(output, b"name? " if "name" in text else b"")
+            result = self.theta("resume", "--allow", "fs", "s.state", stdin=input_then.decode())
+            self.check(result, 0, "hello Ann\n")
+
     def test_table_as_result(self):
         self.write("t.csv", "a\n" + "".join(f"{i}\n" for i in range(1000)))
         self.write("t.theta", "capsule T { main<Function<Table>> = () -> Csv.read('t.csv') => where(a >= 995) => sort(desc(a)) }")

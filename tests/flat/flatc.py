@@ -20,8 +20,8 @@ import tempfile
 ROUNDS = 25
 ROOTS = {
     "arrow": [None, "org.apache.arrow.flatbuf.Footer"],
-    "flow": [None], "program": [None], "sample": [None], "state": [None], "table": [None], "types": [None],
-    "values": [None],
+    "exec": [None], "flow": [None], "program": [None], "sample": [None], "state": [None], "table": [None], "types": [None],
+    "values": [None], "writer": [None],
 }
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|-?\b(?:nan|inf)\b')
 

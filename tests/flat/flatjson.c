@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "arrow_flat.h"
+#include "exec_flat.h"
 #include "flow_flat.h"
 #include "program_flat.h"
 #include "sample_flat.h"
@@ -21,10 +22,11 @@
 #include "table_flat.h"
 #include "types_flat.h"
 #include "values_flat.h"
+#include "writer_flat.h"
 
-static const th_flat_schema *const schemas[] = {&theta_arrow_schema,  &theta_flow_schema,  &theta_program_schema,
-                                                &theta_sample_schema, &theta_state_schema, &theta_table_schema,
-                                                &theta_types_schema,  &theta_values_schema};
+static const th_flat_schema *const schemas[] = {
+    &theta_arrow_schema,  &theta_flow_schema,  &theta_program_schema, &theta_sample_schema, &theta_exec_schema,
+    &theta_writer_schema, &theta_state_schema, &theta_table_schema,   &theta_types_schema,  &theta_values_schema};
 
 typedef struct job {
     th_mem mem;

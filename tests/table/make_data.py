@@ -30,6 +30,18 @@ def converted():
     })
 
 
+def packed(n=200):
+    """Long enough that compressing makes each buffer but the incompressible one smaller."""
+    noise = [(i * 2654435761 + 12345) * 6364136223846793005 % 2**61 for i in range(n)]
+    return pa.table({
+        "row": pa.array(range(n)),
+        "noise": pa.array(noise),
+        "shop": pa.array([None if i % 10 == 9 else f"shop number {i % 3}" for i in range(n)]),
+        "kind": pa.array([["tea", "cup", "a pot of tea"][i % 3] for i in range(n)]).dictionary_encode(),
+        "open": pa.array([i % 2 == 0 for i in range(n)]),
+    })
+
+
 def refused():
     return {
         "list": pa.table({"ok": [1], "xs": [[1, 2]]}),
@@ -57,6 +69,9 @@ def main():
         write(folder / f"refused_{name}.arrow", bad)
     for codec in ("lz4", "zstd"):
         write(folder / f"compressed_{codec}.arrow", table, options=ipc.IpcWriteOptions(compression=codec))
+    write(folder / "packed_lz4.arrow", packed(), options=ipc.IpcWriteOptions(compression="lz4"),
+          batches=packed().to_batches(150))
+    write(folder / "packed_zstd.arrows", packed(), stream=True, options=ipc.IpcWriteOptions(compression="zstd"))
     first = pa.record_batch({"d": pa.DictionaryArray.from_arrays([0, 1], ["a", "b"])})
     grown = pa.record_batch({"d": pa.DictionaryArray.from_arrays([2, 0], ["a", "b", "c"])})
     other = pa.record_batch({"d": pa.DictionaryArray.from_arrays([0, 0], ["z"])})

@@ -84,9 +84,10 @@ def convert(column, to):
     return column.cast(to)
 
 
-def write(path, table, batches):
+def write(path, table, batches, compression=None):
     new = ipc.new_stream if path.suffix == ".arrows" else ipc.new_file
-    with new(str(path), table.schema, options=ipc.IpcWriteOptions(unify_dictionaries=path.suffix == ".arrow")) as out:
+    options = ipc.IpcWriteOptions(unify_dictionaries=path.suffix == ".arrow", compression=compression)
+    with new(str(path), table.schema, options=options) as out:
         for batch in batches:
             out.write_batch(batch)
 
@@ -115,7 +116,7 @@ def check_arrow(tool, folder, rng):
     table, batches, want = random_table(rng)
     for suffix_in in (".arrow", ".arrows"):
         source = folder / f"in{suffix_in}"
-        write(source, table, batches)
+        write(source, table, batches, rng.choice([None, "lz4", "zstd"]))
         for suffix_out in (".arrow", ".arrows"):
             target = folder / f"out{suffix_out}"
             for extra in ([], ["16"]):  # the second way leads through the C interface

@@ -9,27 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "../support/faulty.h"
 #include "theta.h"
-
-typedef struct faulty {
-    size_t requests, fail_at, held;
-} faulty;
-
-static void *faulty_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    faulty *f = user;
-    if (new_bytes == 0) {
-        f->held -= block ? old_bytes : 0;
-        free(block);
-        return NULL;
-    }
-    if (f->fail_at && ++f->requests >= f->fail_at) return NULL;
-    void *moved = realloc(block, new_bytes);
-    if (moved) f->held += new_bytes - (block ? old_bytes : 0);
-    return moved;
-}
 
 static const char source[] = "capsule Rules {\n"
                              "    struct Item { name<String> price<f64> }\n"

@@ -8,31 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdlib.h>
-
+#include "../support/faulty.h"
 #include "base/base.h"
-
-/* An allocator that counts what it holds and fails the request number `fail_at` (from 1; 0: never) and later ones. */
-typedef struct faulty {
-    size_t requests, fail_at, held_bytes;
-} faulty;
-
-static void *faulty_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    faulty *f = user;
-    if (new_bytes == 0) {
-        f->held_bytes -= old_bytes;
-        free(block);
-        return NULL;
-    }
-    f->requests++;
-    if (f->fail_at && f->requests >= f->fail_at) return NULL;
-    void *moved = malloc(new_bytes); /* always moves, so that a stale pointer is found */
-    if (!moved) return NULL;
-    if (block) memcpy(moved, block, old_bytes < new_bytes ? old_bytes : new_bytes);
-    free(block);
-    f->held_bytes += new_bytes - old_bytes;
-    return moved;
-}
 
 static void mem_counts_and_gives_back(void **state) {
     (void)state;
@@ -116,7 +93,7 @@ static void mem_allocator_failure_is_not_a_refusal(void **state) {
     assert_false(mem.refused);
     assert_int_equal(mem.used_bytes, 8);
     th_mem_free(&child, block, 8);
-    assert_int_equal(f.held_bytes, 0);
+    assert_int_equal(f.held, 0);
     assert_int_equal(mem.used_bytes, 0);
 }
 
@@ -335,7 +312,7 @@ static void everything_is_given_back_whichever_request_fails_fault(void **state)
         th_mem mem;
         th_mem_init(&mem, faulty_alloc, &f, NULL, 0);
         ok = busy_body(&mem);
-        assert_int_equal(f.held_bytes, 0);
+        assert_int_equal(f.held, 0);
         assert_int_equal(mem.used_bytes, 0);
         assert_true(fail_at < 100);
     }

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "../support/counted_mem.h"
+#include "../support/faulty.h"
 #include "flat/flat.h"
 
 #include "arrow_flat.h"
@@ -20,20 +22,6 @@ typedef struct buffer {
     uint8_t *bytes;
     size_t len;
 } buffer;
-
-static th_mem mem;
-
-static int set_up(void **state) {
-    (void)state;
-    th_mem_init(&mem, NULL, NULL, NULL, 0);
-    return 0;
-}
-
-/* Every test gives back what it took. */
-static int tear_down(void **state) {
-    (void)state;
-    return mem.used_bytes == 0 ? 0 : -1;
-}
 
 static void verified(const buffer *b, const th_flat_schema *schema, const th_flat_limits *limits) {
     th_error err;
@@ -339,28 +327,13 @@ static void build_too_large_a_table_is_a_status(void **state) {
     th_flat_builder_clear(&b);
 }
 
-typedef struct failing {
-    size_t left;
-} failing;
-static void *fail_later(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    failing *f = user;
-    (void)old_bytes;
-    if (new_bytes == 0) {
-        free(block);
-        return NULL;
-    }
-    if (f->left == 0) return NULL;
-    f->left--;
-    return realloc(block, new_bytes);
-}
-
 static void build_every_allocation_may_fail_fault(void **state) {
     (void)state;
     for (size_t n = 0;; n++) {
-        failing f = {n};
+        faulty f = {.fail_at = n + 1};
         th_mem poor;
         buffer out = {NULL, 0};
-        th_mem_init(&poor, fail_later, &f, NULL, 0);
+        th_mem_init(&poor, faulty_alloc, &f, NULL, 0);
         th_status status = build_program(&poor, false, &out);
         if (status == TH_OK) {
             check_program(th_flat_root(out.bytes));
@@ -375,7 +348,7 @@ static void build_every_allocation_may_fail_fault(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_mem, close_mem)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

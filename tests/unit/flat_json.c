@@ -11,24 +11,13 @@
 
 #include <cmocka.h>
 
+#include "../support/counted_mem.h"
+#include "../support/faulty.h"
 #include "flat/flat.h"
 
 #include "arrow_flat.h"
 #include "sample_flat.h"
 #include "table_flat.h"
-
-static th_mem mem;
-
-static int set_up(void **state) {
-    (void)state;
-    th_mem_init(&mem, NULL, NULL, NULL, 0);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return mem.used_bytes == 0 ? 0 : -1;
-}
 
 enum {
     SAMPLE = theta_sample_object_theta_sample_Sample,
@@ -222,34 +211,19 @@ static void json_of_an_unsound_buffer_is_an_error(void **state) {
     th_buf_clear(&out);
 }
 
-typedef struct failing {
-    size_t left;
-} failing;
-static void *fail_later(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    failing *f = user;
-    (void)old_bytes;
-    if (new_bytes == 0) {
-        free(block);
-        return NULL;
-    }
-    if (f->left == 0) return NULL;
-    f->left--;
-    return realloc(block, new_bytes);
-}
-
 static void json_every_allocation_may_fail_fault(void **state) {
     (void)state;
     static const char text[] =
         "{\"name\": \"a name\", \"children\": [{\"name\": \"b\"}], \"point\": {\"x\":1,\"y\":2,\"tag\":3},"
         " \"vectors\": {\"texts\": [\"x\"], \"i32\": [1, 2, 3]}}";
     for (size_t n = 0;; n++) {
-        failing f = {n};
+        faulty f = {.fail_at = n + 1};
         th_mem poor;
         th_error err = {0};
         th_buf out;
         uint8_t *bytes = NULL;
         size_t len;
-        th_mem_init(&poor, fail_later, &f, NULL, 0);
+        th_mem_init(&poor, faulty_alloc, &f, NULL, 0);
         th_buf_init(&out, &poor);
         th_status status = th_flat_from_json(&poor, th_view_of(text), &theta_sample_schema, SAMPLE, &bytes, &len, &err);
         if (status == TH_OK) {
@@ -278,7 +252,7 @@ static void schema_finds_objects_and_enum_names(void **state) {
     assert_null(th_flat_enum_text(&theta_table_schema, TH_FLAT_NO_INDEX, 0));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_mem, close_mem)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -12,12 +12,11 @@
 
 #include <cmocka.h>
 
+#include "../support/counted_mem.h"
 #include "flat/flat.h"
 
 #include "arrow_flat.h"
 #include "sample_flat.h"
-
-static th_mem mem;
 
 typedef struct buffer {
     uint8_t *bytes;
@@ -41,17 +40,6 @@ static buffer make_sample(void) {
         fail_msg("%s", err.message);
     }
     return b;
-}
-
-static int set_up(void **state) {
-    (void)state;
-    th_mem_init(&mem, NULL, NULL, NULL, 0);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    return mem.used_bytes == 0 ? 0 : -1;
 }
 
 /* ---- Named refusals ----------------------------------------------------------------------------------------- */
@@ -384,7 +372,7 @@ static void verify_many_changed_bytes_are_refused_or_safe(void **state) {
     th_mem_free(&mem, b.bytes, b.len);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_mem, close_mem)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

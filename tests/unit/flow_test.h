@@ -235,11 +235,11 @@ __attribute__((unused)) static void expect_fault_free(void (*build)(plan *p), co
         th_mem_init(&other, NULL, NULL, NULL, 0);
         th_buf_init(&out, &other);
         plan_open(&p);
-        fail_after = n;
+        faulty_allow(&allocator, n);
         build(&p);
         th_status status = run(&p, &out);
-        bool reached = fail_after == 0;
-        fail_after = SIZE_MAX;
+        bool reached = allocator.refused;
+        faulty_off(&allocator);
         plan_close(&p);
         assert_int_equal(atomic_load(&mem.used_bytes), 0);
         if (status == TH_OK)

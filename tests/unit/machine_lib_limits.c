@@ -2,6 +2,7 @@
 ** machine_lib_limits.c - fuel, memory, time and cancellation hold inside builtins.
 ** SPDX-License-Identifier: Apache-2.0
 */
+#include "../support/faulty.h"
 #include "machine_lib_test.h"
 
 /* Calls that would take for ever or need more memory than there is. */
@@ -152,14 +153,7 @@ static void charges_are_the_same_each_time(void **state) {
 }
 
 /* Each builtin that allocates, with the n-th allocation refused, for every n. */
-static size_t allowed;
-static void *failing_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    (void)user;
-    (void)old_bytes;
-    if (new_bytes == 0) return free(block), NULL;
-    if (new_bytes > old_bytes && allowed-- == 0) return allowed = 0, NULL;
-    return realloc(block, new_bytes);
-}
+static faulty allocator;
 
 static void failing_allocations_are_errors(void **state) {
     (void)state;
@@ -187,10 +181,11 @@ static void failing_allocations_are_errors(void **state) {
             uint64_t args[3] = {0}, result;
             for (size_t k = 0; k < th_types_nparams(th_machine_types(b.machine), type); k++)
                 args[k] = value_of(th_types_param(th_machine_types(b.machine), type, k), calls[i].args[k]);
-            b.mem.alloc = failing_alloc;
-            allowed = n;
+            b.mem.alloc = faulty_alloc;
+            b.mem.user = &allocator;
+            faulty_allow(&allocator, n);
             th_status status = invoke_typed(calls[i].name, type, args, &result);
-            allowed = SIZE_MAX;
+            faulty_off(&allocator);
             if (status != TH_OK) assert_int_equal(status, TH_E_NOMEM);
             bench_close();
             if (status == TH_OK) break;

@@ -12,26 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../support/faulty.h"
 #include "../support/random_program.c"
 #include "machine/machine.h"
-
-typedef struct faulty {
-    size_t requests, fail_at, held;
-} faulty;
-
-static void *faulty_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    faulty *f = user;
-    if (new_bytes == 0) {
-        f->held -= block ? old_bytes : 0;
-        free(block);
-        return NULL;
-    }
-    if (++f->requests >= f->fail_at && f->fail_at)
-        return NULL; /* and all after it: a growth may be tried again with less */
-    void *moved = realloc(block, new_bytes);
-    if (moved) f->held += new_bytes - (block ? old_bytes : 0);
-    return moved;
-}
 
 typedef struct world {
     faulty allocator;

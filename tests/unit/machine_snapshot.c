@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../support/faulty.h"
+#include "../support/snapshot_host.h"
 #include "flat/flat.h"
 #include "machine/machine_int.h"
 #include "state_flat.h"
@@ -104,23 +106,6 @@ static const char applying[] =
 
 /* ---- Engines, machines -------------------------------------------------------------------------------------- */
 
-static th_step ask(th_machine *m, th_call *call) {
-    (void)m;
-    (void)call;
-    return TH_STEP_SUSPEND;
-}
-
-/* Calls its argument with 0 .. 3 and adds up what it gives. */
-static th_step sum(th_machine *m, th_call *call) {
-    if (call->state > 0) call->slots[1] += call->callback;
-    if (call->slots[0] == 4) {
-        call->result[0] = call->slots[1];
-        return TH_STEP_DONE;
-    }
-    uint64_t arg = call->slots[0]++;
-    return th_call_closure(m, call, th_word_ptr(call->args[0]), &arg, 1, 1);
-}
-
 /* Its state tells all: nothing is kept in slots. */
 static th_step apply(th_machine *m, th_call *call) {
     uint64_t arg = 5;
@@ -130,8 +115,8 @@ static th_step apply(th_machine *m, th_call *call) {
 }
 
 static const th_builtin host[] = {
-    {"Host.ask", "a: i64, b: String -> i64", "", ask, TH_BUILTIN_STATEFUL, 0, ""},
-    {"Host.sum", "f: Function<i64, i64> -> i64", "", sum, TH_BUILTIN_STATEFUL, 2, "ii"},
+    SNAPSHOT_ASK,
+    SNAPSHOT_SUM,
     {"Host.apply", "f: Function<i64, i64> -> i64", "", apply, TH_BUILTIN_STATEFUL | TH_BUILTIN_FS, 0, ""},
 };
 
@@ -581,7 +566,8 @@ static void files_of_another_kind_or_version_are_refused(void **state) {
     uint8_t *major = (uint8_t *)(uintptr_t)th_flat_field(root, theta_state_State_slot_major);
     *major = 9;
     assert_int_equal(restore_into(&unlimited, true, bytes, len, &err), TH_E_VERSION);
-    assert_string_equal(err.message, "the saved state has format version 9.0, this Theta reads 1.x");
+    assert_non_null(strstr(err.message, "the saved state has format version 9."));
+    assert_non_null(strstr(err.message, ", this Theta reads 1.x"));
     free(bytes);
 }
 
@@ -739,19 +725,7 @@ static void changed_files_are_refused_or_run_within_limits(void **state) {
 
 /* ---- Failing memory ----------------------------------------------------------------------------------------- */
 
-static size_t allocations_left; /* until one fails */
-
-static void *failing(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    (void)user;
-    (void)old_bytes;
-    if (new_bytes == 0) {
-        free(block);
-        return NULL;
-    }
-    if (allocations_left == 0) return NULL;
-    if (allocations_left != SIZE_MAX) allocations_left--;
-    return realloc(block, new_bytes);
-}
+static faulty allocator;
 
 static void every_failing_allocation_is_told(void **state) {
     (void)state;
@@ -766,21 +740,23 @@ static void every_failing_allocation_is_told(void **state) {
         begin_main(&a, texts[i]);
         th_machine_set_resumable(a.machine, true);
         assert_int_equal(th_machine_run(a.machine), TH_RUN_SUSPENDED);
-        a.mem.alloc = failing;
+        a.mem.alloc = faulty_alloc;
+        a.mem.user = &allocator;
         for (size_t n = 0; !over; n++) {
-            allocations_left = n;
+            faulty_allow(&allocator, n);
             th_status status = th_machine_save(a.machine, &bytes, &len, &err);
             over = status == TH_OK;
             if (!over) assert_true(status == TH_E_NOMEM && err.message[0] != 0);
         }
-        allocations_left = SIZE_MAX;
+        faulty_off(&allocator);
         over = false;
         for (size_t n = 0; !over; n++) {
             world_begin(&b, &unlimited);
-            b.mem.alloc = failing;
-            allocations_left = n;
+            b.mem.alloc = faulty_alloc;
+            b.mem.user = &allocator;
+            faulty_allow(&allocator, n);
             th_status status = th_machine_restore(b.machine, bytes, len, &err);
-            allocations_left = SIZE_MAX;
+            faulty_off(&allocator);
             over = status == TH_OK;
             if (!over)
                 assert_int_equal(status, TH_E_NOMEM);

@@ -11,20 +11,9 @@
 
 #include <stdlib.h>
 
+#include "../support/counted_mem.h"
+#include "../support/faulty.h"
 #include "program/program.h"
-
-static th_mem memory;
-
-static int new_memory(void **state) {
-    (void)state;
-    th_mem_init(&memory, NULL, NULL, NULL, 0);
-    return 0;
-}
-
-static int check_memory(void **state) {
-    (void)state;
-    return memory.used_bytes == 0 ? 0 : -1;
-}
 
 /* A program with some of everything; gcd is function 0, `init` function 1, `inner` (captures) function 2. */
 static th_status build_sample(th_mem *mem, uint8_t **bytes, size_t *len) {
@@ -102,11 +91,11 @@ static void what_is_built_is_what_is_loaded(void **state) {
     size_t len, again_len;
     th_program *p;
     th_error err = {0};
-    assert_int_equal(build_sample(&memory, &bytes, &len), TH_OK);
-    assert_int_equal(build_sample(&memory, &again, &again_len), TH_OK);
+    assert_int_equal(build_sample(&mem, &bytes, &len), TH_OK);
+    assert_int_equal(build_sample(&mem, &again, &again_len), TH_OK);
     assert_int_equal(len, again_len);
     assert_memory_equal(bytes, again, len);
-    if (th_program_load(&memory, bytes, len, &p, &err) != TH_OK) fail_msg("%s", err.message);
+    if (th_program_load(&mem, bytes, len, &p, &err) != TH_OK) fail_msg("%s", err.message);
     memset(bytes, 0xee, len); /* the program has its own copy */
     assert_string_equal(p->name->bytes, "sample");
     assert_int_equal(p->nfunctions, 3);
@@ -147,8 +136,8 @@ static void what_is_built_is_what_is_loaded(void **state) {
     assert_int_equal(shared->nfunctions, 3);
     th_program_release(shared);
     th_program_release(NULL);
-    th_mem_free(&memory, bytes, len);
-    th_mem_free(&memory, again, len);
+    th_mem_free(&mem, bytes, len);
+    th_mem_free(&mem, again, len);
 }
 
 static void equal_parts_are_kept_once(void **state) {
@@ -156,7 +145,7 @@ static void equal_parts_are_kept_once(void **state) {
     th_builder *b;
     uint32_t a, c, d;
     th_type_id type;
-    assert_int_equal(th_builder_new(&memory, th_view_of(""), &b), TH_OK);
+    assert_int_equal(th_builder_new(&mem, th_view_of(""), &b), TH_OK);
     for (int round = 0; round < 2; round++)
         for (uint32_t i = 0; i < 300; i++) {
             char text[8] = {'s', (char)(i & 255), (char)(i >> 8)};
@@ -188,7 +177,7 @@ static th_builder *new_function(th_fn_builder **f) {
     th_builder *b;
     th_type_id type;
     uint32_t index;
-    assert_int_equal(th_builder_new(&memory, th_view_of("t"), &b), TH_OK);
+    assert_int_equal(th_builder_new(&mem, th_view_of("t"), &b), TH_OK);
     assert_int_equal(th_types_function(th_builder_types(b), NULL, 0, TH_TYPE_I64, &type), TH_OK);
     assert_int_equal(th_builder_declare(b, th_view_of("f"), type, &index), TH_OK);
     assert_int_equal(th_builder_begin(b, index, NULL, 0, 0, f), TH_OK);
@@ -288,16 +277,16 @@ static void what_was_announced_must_come(void **state) {
     assert_int_equal(th_builder_finish(b, &bytes, &len, &err), TH_E_ARGUMENT);
     assert_non_null(strstr(err.message, "function \"f\" is declared and has no finished body"));
     th_builder_free(b);
-    assert_int_equal(th_builder_new(&memory, th_view_of("t"), &b), TH_OK);
+    assert_int_equal(th_builder_new(&mem, th_view_of("t"), &b), TH_OK);
     assert_int_equal(th_types_declare(th_builder_types(b), TH_KIND_STRUCT, th_view_of("S"), &id), TH_OK);
     assert_int_equal(th_builder_finish(b, &bytes, &len, &err), TH_E_ARGUMENT);
     assert_non_null(strstr(err.message, "type \"S\" is declared and not defined"));
     th_builder_free(b);
-    assert_int_equal(th_builder_new(&memory, th_view_of("t"), &b), TH_OK);
+    assert_int_equal(th_builder_new(&mem, th_view_of("t"), &b), TH_OK);
     assert_int_equal(th_builder_export(b, th_view_of("e"), 3), TH_OK);
     assert_int_equal(th_builder_finish(b, &bytes, &len, &err), TH_E_ARGUMENT);
     th_builder_free(b);
-    assert_int_equal(th_builder_new(&memory, th_view_of("t"), &b), TH_OK);
+    assert_int_equal(th_builder_new(&mem, th_view_of("t"), &b), TH_OK);
     assert_int_equal(th_builder_export(b, th_view_of("e"), 0), TH_OK);
     assert_int_equal(th_builder_export(b, th_view_of("e"), 0), TH_E_ARGUMENT);
     assert_int_equal(th_builder_finish(b, &bytes, &len, &err), TH_E_ARGUMENT);
@@ -318,10 +307,10 @@ static void handlers_over_nothing_are_left_out(void **state) {
     th_fn_abc(f, TH_OP_RET, 0, 0, 0);
     assert_int_equal(th_fn_end(f), TH_OK);
     assert_int_equal(th_builder_finish(b, &bytes, &len, NULL), TH_OK);
-    assert_int_equal(th_program_load(&memory, bytes, len, &p, NULL), TH_OK);
+    assert_int_equal(th_program_load(&mem, bytes, len, &p, NULL), TH_OK);
     assert_int_equal(p->functions[0].nhandlers, 0);
     th_program_release(p);
-    th_mem_free(&memory, bytes, len);
+    th_mem_free(&mem, bytes, len);
     th_builder_free(b);
 }
 
@@ -337,7 +326,7 @@ static void code_made_to_be_slow_is_refused_soon(void **state) {
     size_t len;
     th_program *p;
     th_error err;
-    assert_int_equal(th_builder_new(&memory, th_view_of("t"), &b), TH_OK);
+    assert_int_equal(th_builder_new(&mem, th_view_of("t"), &b), TH_OK);
     assert_int_equal(th_types_function(th_builder_types(b), params, 1, TH_TYPE_VOID, &type), TH_OK);
     assert_int_equal(th_types_function(th_builder_types(b), NULL, 0, TH_TYPE_VOID, &nothing), TH_OK);
     assert_int_equal(th_builder_declare(b, th_view_of("slow"), type, &slow), TH_OK);
@@ -360,9 +349,9 @@ static void code_made_to_be_slow_is_refused_soon(void **state) {
     th_fn_abc(f, TH_OP_RETV, 0, 0, 0);
     assert_int_equal(th_fn_end(f), TH_OK);
     assert_int_equal(th_builder_finish(b, &bytes, &len, NULL), TH_OK);
-    assert_int_equal(th_program_load(&memory, bytes, len, &p, &err), TH_E_LIMIT);
+    assert_int_equal(th_program_load(&mem, bytes, len, &p, &err), TH_E_LIMIT);
     assert_string_equal(err.message, "function \"slow\": its control flow is too complex to verify");
-    th_mem_free(&memory, bytes, len);
+    th_mem_free(&mem, bytes, len);
     th_builder_free(b);
 }
 
@@ -379,10 +368,10 @@ static void type_variables_may_stay_in_the_table(void **state) {
     th_fn_abc(f, TH_OP_RET, 0, 0, 0);
     assert_int_equal(th_fn_end(f), TH_OK);
     assert_int_equal(th_builder_finish(b, &bytes, &len, NULL), TH_OK);
-    assert_int_equal(th_program_load(&memory, bytes, len, &p, NULL), TH_OK);
+    assert_int_equal(th_program_load(&mem, bytes, len, &p, NULL), TH_OK);
     assert_true(th_types_get(&p->types, id)->generic);
     th_program_release(p);
-    th_mem_free(&memory, bytes, len);
+    th_mem_free(&mem, bytes, len);
     assert_int_equal(th_builder_import(b, th_view_of("i"), id, &index), TH_E_ARGUMENT); /* no value has it */
     th_builder_free(b);
 }
@@ -393,14 +382,14 @@ static void other_files_are_told_from_programs(void **state) {
     size_t len;
     th_program *p = NULL;
     th_error err;
-    assert_int_equal(build_sample(&memory, &bytes, &len), TH_OK);
-    assert_int_equal(th_program_load(&memory, "", 0, &p, &err), TH_E_FORMAT);
+    assert_int_equal(build_sample(&mem, &bytes, &len), TH_OK);
+    assert_int_equal(th_program_load(&mem, "", 0, &p, &err), TH_E_FORMAT);
     assert_string_equal(err.message, "this is no Theta program");
-    assert_int_equal(th_program_load(&memory, "#!/bin/sh\n\n\n", 12, &p, &err), TH_E_FORMAT);
+    assert_int_equal(th_program_load(&mem, "#!/bin/sh\n\n\n", 12, &p, &err), TH_E_FORMAT);
     for (size_t cut = 0; cut < len; cut += 7)
-        assert_int_equal(th_program_load(&memory, bytes, cut, &p, &err), TH_E_FORMAT);
+        assert_int_equal(th_program_load(&mem, bytes, cut, &p, &err), TH_E_FORMAT);
     assert_null(p);
-    th_mem_free(&memory, bytes, len);
+    th_mem_free(&mem, bytes, len);
 }
 
 static void an_unknown_major_version_is_refused_a_newer_minor_loads(void **state) {
@@ -409,7 +398,7 @@ static void an_unknown_major_version_is_refused_a_newer_minor_loads(void **state
     size_t len;
     th_program *p;
     th_error err;
-    assert_int_equal(build_sample(&memory, &bytes, &len), TH_OK);
+    assert_int_equal(build_sample(&mem, &bytes, &len), TH_OK);
     uint32_t root;
     int32_t back;
     uint16_t major, minor;
@@ -421,14 +410,14 @@ static void an_unknown_major_version_is_refused_a_newer_minor_loads(void **state
     assert_int_not_equal(major, 0);
     assert_int_equal(minor, 0);
     bytes[root + major] = 9;
-    assert_int_equal(th_program_load(&memory, bytes, len, &p, &err), TH_E_VERSION);
+    assert_int_equal(th_program_load(&mem, bytes, len, &p, &err), TH_E_VERSION);
     assert_string_equal(err.message, "the program has format version 9.0, this Theta reads 1.x");
     /* A field of two bytes anywhere serves as minor: the major's own place makes it 1.1. */
     bytes[root + major] = 1;
     memcpy(bytes + (vtable - bytes) + 6, &major, 2);
-    assert_int_equal(th_program_load(&memory, bytes, len, &p, &err), TH_OK);
+    assert_int_equal(th_program_load(&mem, bytes, len, &p, &err), TH_OK);
     th_program_release(p);
-    th_mem_free(&memory, bytes, len);
+    th_mem_free(&mem, bytes, len);
 }
 
 /* Every byte set to a few other values: refused or loaded, and nothing else. What loads is printed as well. */
@@ -437,18 +426,18 @@ static void damaged_files_are_refused_or_load(void **state) {
     static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
     uint8_t *bytes;
     size_t len, loaded = 0, refused = 0;
-    assert_int_equal(build_sample(&memory, &bytes, &len), TH_OK);
-    size_t before = memory.used_bytes;
+    assert_int_equal(build_sample(&mem, &bytes, &len), TH_OK);
+    size_t before = mem.used_bytes;
     for (size_t at = 0; at < len; at++) {
         uint8_t old = bytes[at];
         for (size_t v = 0; v < TH_COUNT(values) + 8; v++) {
             th_program *p = NULL;
             th_error err = {0};
             bytes[at] = v < TH_COUNT(values) ? values[v] : (uint8_t)(old ^ 1u << (v - TH_COUNT(values)));
-            th_status status = th_program_load(&memory, bytes, len, &p, &err);
+            th_status status = th_program_load(&mem, bytes, len, &p, &err);
             if (status == TH_OK) {
                 th_buf text;
-                th_buf_init(&text, &memory);
+                th_buf_init(&text, &mem);
                 assert_int_equal(th_program_print(p, &text), TH_OK);
                 th_buf_clear(&text);
                 loaded++;
@@ -458,37 +447,26 @@ static void damaged_files_are_refused_or_load(void **state) {
                 refused++;
             }
             th_program_release(p);
-            assert_int_equal(memory.used_bytes, before);
+            assert_int_equal(mem.used_bytes, before);
         }
         bytes[at] = old;
     }
     assert_true(loaded > 100 && refused > 1000);
-    th_mem_free(&memory, bytes, len);
-}
-
-static long countdown;
-static void *failing_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    (void)user;
-    (void)old_bytes;
-    if (new_bytes == 0) {
-        free(block);
-        return NULL;
-    }
-    return countdown-- == 0 ? NULL : realloc(block, new_bytes);
+    th_mem_free(&mem, bytes, len);
 }
 
 static void every_allocation_may_fail_fault(void **state) {
     (void)state;
     th_status status = TH_E_NOMEM;
-    for (long n = 0; status != TH_OK; n++) {
+    for (size_t n = 1; status != TH_OK; n++) {
+        faulty f = {.fail_at = n, .once = true};
         th_mem mem;
         uint8_t *bytes = NULL, *again = NULL;
         size_t len = 0, again_len = 0;
         th_program *p = NULL;
         th_buf text;
-        th_mem_init(&mem, failing_alloc, NULL, NULL, 0);
+        th_mem_init(&mem, faulty_alloc, &f, NULL, 0);
         th_buf_init(&text, &mem);
-        countdown = n;
         status = build_sample(&mem, &bytes, &len);
         if (status == TH_OK) status = th_program_load(&mem, bytes, len, &p, NULL);
         if (status == TH_OK) status = th_program_print(p, &text);
@@ -509,7 +487,7 @@ static void every_allocation_may_fail_fault(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, new_memory, check_memory)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_mem, close_mem)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

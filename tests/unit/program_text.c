@@ -12,27 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../support/counted_mem.h"
 #include "program/program.h"
-
-static th_mem memory;
-
-static int new_memory(void **state) {
-    (void)state;
-    th_mem_init(&memory, NULL, NULL, NULL, 0);
-    return 0;
-}
-
-static int check_memory(void **state) {
-    (void)state;
-    return memory.used_bytes == 0 ? 0 : -1;
-}
 
 static th_program *load_text(th_view text, uint8_t **bytes, size_t *len) {
     th_error err = {0};
     th_program *p;
-    if (th_program_assemble(&memory, th_view_of("test.s"), text, bytes, len, &err) != TH_OK)
+    if (th_program_assemble(&mem, th_view_of("test.s"), text, bytes, len, &err) != TH_OK)
         fail_msg("%u:%u: %s", err.span.line, err.span.column, err.message);
-    if (th_program_load(&memory, *bytes, *len, &p, &err) != TH_OK) fail_msg("%s", err.message);
+    if (th_program_load(&mem, *bytes, *len, &p, &err) != TH_OK) fail_msg("%s", err.message);
     return p;
 }
 
@@ -42,7 +30,7 @@ static void round_trip(th_view text, const char *const *parts) {
     size_t len, again_len;
     th_buf print;
     th_program *p = load_text(text, &bytes, &len);
-    th_buf_init(&print, &memory);
+    th_buf_init(&print, &mem);
     assert_int_equal(th_program_print(p, &print), TH_OK);
     for (; parts != NULL && *parts != NULL; parts++)
         if (strstr(print.data, *parts) == NULL) fail_msg("no \"%s\" in:\n%s", *parts, print.data);
@@ -51,8 +39,8 @@ static void round_trip(th_view text, const char *const *parts) {
     th_program_release(p);
     if (len != again_len || memcmp(bytes, again, len) != 0) fail_msg("other bytes after:\n%s", print.data);
     th_buf_clear(&print);
-    th_mem_free(&memory, bytes, len);
-    th_mem_free(&memory, again, again_len);
+    th_mem_free(&mem, bytes, len);
+    th_mem_free(&mem, again, again_len);
 }
 
 static void every_part_of_a_program_reads_back(void **state) {
@@ -142,12 +130,12 @@ static void pools_are_listed_where_their_order_needs_it(void **state) {
     size_t len;
     th_buf print;
     th_program *p = load_text(th_view_of("func f() -> void { regs r2 i64 ldk r2, 2 ldk r2, 1 ret.v }"), &bytes, &len);
-    th_buf_init(&print, &memory);
+    th_buf_init(&print, &mem);
     assert_int_equal(th_program_print(p, &print), TH_OK);
     assert_null(strstr(print.data, "const"));
     th_buf_clear(&print);
     th_program_release(p);
-    th_mem_free(&memory, bytes, len);
+    th_mem_free(&mem, bytes, len);
 }
 
 static void classes_follow_from_the_instructions(void **state) {
@@ -164,7 +152,7 @@ static void classes_follow_from_the_instructions(void **state) {
     assert_int_equal(f->classes[6], TH_CLASS_STRING);
     assert_string_equal(p->name->bytes, "test.s");
     th_program_release(p);
-    th_mem_free(&memory, bytes, len);
+    th_mem_free(&mem, bytes, len);
 }
 
 static void functions_may_call_ahead(void **state) {
@@ -249,12 +237,12 @@ static void errors_tell_line_and_column(void **state) {
         th_error err = {0};
         uint8_t *bytes;
         size_t len;
-        th_status status = th_program_assemble(&memory, th_view_of("t.s"), th_view_of(bad[i].text), &bytes, &len, &err);
+        th_status status = th_program_assemble(&mem, th_view_of("t.s"), th_view_of(bad[i].text), &bytes, &len, &err);
         if (status == TH_OK) fail_msg("%s assembles", bad[i].text);
         if (strstr(err.message, bad[i].message) == NULL || err.span.line != bad[i].line ||
             err.span.column != bad[i].column || strcmp(err.file, "t.s") != 0)
             fail_msg("%s gives %s:%u:%u: %s", bad[i].text, err.file, err.span.line, err.span.column, err.message);
-        assert_int_equal(memory.used_bytes, 0);
+        assert_int_equal(mem.used_bytes, 0);
     }
 }
 
@@ -267,8 +255,7 @@ static void deep_types_end_in_an_error(void **state) {
     uint8_t *bytes;
     size_t out;
     th_error err;
-    assert_int_equal(th_program_assemble(&memory, th_view_of("t"), (th_view){text, len}, &bytes, &out, &err),
-                     TH_E_LIMIT);
+    assert_int_equal(th_program_assemble(&mem, th_view_of("t"), (th_view){text, len}, &bytes, &out, &err), TH_E_LIMIT);
     free(text);
 }
 
@@ -294,19 +281,19 @@ static void damaged_texts_are_refused_or_assembled(void **state) {
                 damaged[at] = values[v];
             else
                 size = at;
-            if (th_program_assemble(&memory, th_view_of("t"), (th_view){damaged, size}, &bytes, &len, &err) == TH_OK) {
+            if (th_program_assemble(&mem, th_view_of("t"), (th_view){damaged, size}, &bytes, &len, &err) == TH_OK) {
                 assembled++;
-                th_mem_free(&memory, bytes, len);
+                th_mem_free(&mem, bytes, len);
             } else {
                 assert_true(err.span.line > 0 && err.span.column > 0 && err.message[0] != 0);
             }
-            assert_int_equal(memory.used_bytes, 0);
+            assert_int_equal(mem.used_bytes, 0);
         }
     }
     assert_true(assembled > 100);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, new_memory, check_memory)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_mem, close_mem)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

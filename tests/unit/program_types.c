@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../support/faulty.h"
 #include "program/types.h"
 
 static th_mem memory;
@@ -274,29 +275,17 @@ static void importing_twice_finds_the_same_types(void **state) {
     th_types_clear(&c);
 }
 
-/* Refuses the allocation numbered `countdown`, counting down. */
-static long countdown;
-static void *failing_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    (void)user;
-    (void)old_bytes;
-    if (new_bytes == 0) {
-        free(block);
-        return NULL;
-    }
-    return countdown-- == 0 ? NULL : realloc(block, new_bytes);
-}
-
 static void every_allocation_may_fail_fault(void **state) {
     (void)state;
     th_types a;
     th_status status = TH_E_NOMEM;
     fill_other(&a, "List<Node>", 4);
-    for (long n = 0; status != TH_OK; n++) {
+    for (size_t n = 1; status != TH_OK; n++) {
+        faulty f = {.fail_at = n, .once = true};
         th_mem mem;
         th_types table;
         th_type_id map[64], id;
-        th_mem_init(&mem, failing_alloc, NULL, NULL, 0);
-        countdown = n;
+        th_mem_init(&mem, faulty_alloc, &f, NULL, 0);
         status = th_types_init(&table, &mem);
         if (status == TH_OK) {
             status = th_types_import(&table, &a, map);

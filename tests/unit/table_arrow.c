@@ -387,7 +387,7 @@ static void every_failed_allocation_is_reported_and_leaks_nothing(void **state) 
     th_status status = TH_E_NOMEM;
     size_t n = 0;
     for (; status != TH_OK && n < 1000; n++) {
-        fail_after = n;
+        faulty_allow(&allocator, n);
         status = round_trip();
         if (status != TH_OK) assert_int_equal(status, TH_E_NOMEM);
         assert_int_equal(atomic_load(&mem.used_bytes), 0);

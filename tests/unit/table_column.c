@@ -201,7 +201,7 @@ static void every_failed_allocation_is_reported_and_leaks_nothing(void **state) 
     size_t n = 0;
     for (; status != TH_OK && n < 1000; n++) {
         th_batch *batch;
-        fail_after = n;
+        faulty_allow(&allocator, n);
         status = all_types(600, &batch);
         if (status == TH_OK)
             th_batch_release(batch);

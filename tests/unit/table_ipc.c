@@ -2,15 +2,13 @@
 ** table_ipc.c - Arrow files and streams: ours read back, pyarrow's converted, damaged ones refused.
 ** SPDX-License-Identifier: Apache-2.0
 */
+#include "../support/table_sound.h"
 #include "table_test.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-static th_status to_buf(th_sink *sink, const void *bytes, size_t len, th_error *err) {
-    th_buf_put(sink->user, bytes, len);
-    return th_buf_status(sink->user) == TH_OK ? TH_OK : th_fail(err, TH_E_NOMEM, "the sink is out of memory");
-}
+#include "table/table_int.h"
 
 static const char CSV[] =
     "i,f,s,b,d,t\n1,1.5,x,true,2024-01-01,2024-01-01T10:00:00\n,,,,,\n-3,2.5,\"\",false,1969-12-31,"
@@ -296,17 +294,116 @@ static void what_cannot_be_converted_is_named(void **state) {
     }
 }
 
-static void compressed_files_say_so(void **state) {
+/* A build without the codec's library refuses what it cannot read. */
+static bool codec_is_missing(th_codec codec, const char *text) {
+    return !th_codec_here(codec) && strstr(text, "error unsupported") && strstr(text, th_codec_text(codec));
+}
+
+static void compressed_files_read_as_the_plain_one(void **state) {
     (void)state;
-    static const char *const codecs[][2] = {{"compressed_lz4.arrow", "compressed with LZ4"},
-                                            {"compressed_zstd.arrow", "compressed with ZSTD"}};
+    static const char *const names[] = {"compressed_lz4.arrow", "compressed_zstd.arrow"};
+    th_buf plain;
+    th_buf_init(&plain, &mem);
+    dump_data("converted.arrow", &plain);
     for (size_t i = 0; i < 2; i++) {
         th_buf out;
         th_buf_init(&out, &mem);
-        dump_data(codecs[i][0], &out);
-        assert_non_null(strstr(out.data, "error unsupported"));
-        assert_non_null(strstr(out.data, codecs[i][1]));
+        dump_data(names[i], &out);
+        if (!codec_is_missing((th_codec)i, out.data)) assert_string_equal(out.data, plain.data);
         th_buf_clear(&out);
+    }
+    th_buf_clear(&plain);
+}
+
+/* Files whose buffers are really smaller than what they stand for (but the noise), two batches, a dictionary. */
+static void long_compressed_columns_read_back(void **state) {
+    (void)state;
+    static const char *const names[] = {"packed_lz4.arrow", "packed_zstd.arrows"};
+    static const char *const kinds[] = {"tea", "cup", "a pot of tea"};
+    th_buf want;
+    th_buf_init(&want, &mem);
+    th_buf_text(&want, "row<i64?> noise<i64?> shop<String?> kind<String?> open<bool?>\n");
+    for (uint64_t i = 0; i < 200; i++) {
+        unsigned __int128 product = (unsigned __int128)(i * 2654435761u + 12345) * 6364136223846793005u;
+        th_buf_printf(&want, "%d|%llu|", (int)i, (unsigned long long)(product & ((UINT64_C(1) << 61) - 1)));
+        if (i % 10 == 9)
+            th_buf_char(&want, '~');
+        else
+            th_buf_printf(&want, "shop number %d", (int)(i % 3));
+        th_buf_printf(&want, "|%s|%s\n", kinds[i % 3], i % 2 == 0 ? "true" : "false");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        th_buf out;
+        th_buf_init(&out, &mem);
+        dump_data(names[i], &out);
+        if (!codec_is_missing((th_codec)i, out.data)) assert_string_equal(out.data, want.data);
+        th_buf_clear(&out);
+    }
+    th_buf_clear(&want);
+}
+
+static size_t load_data(const char *name, char *copy, size_t room) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/table/data/%s", TEST_DATA, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    size_t len = fread(copy, 1, room, f);
+    fclose(f);
+    assert_true(len > 0 && len < room);
+    return len;
+}
+
+/* The length before the frame of the column `row`, of 150 and of 200 rows. */
+static char *claim_of_row(char *bytes, size_t len, th_codec codec) {
+    char head[12] = {0};
+    const int64_t plain = codec == TH_CODEC_LZ4 ? 150 * 8 : 200 * 8;
+    memcpy(head, &plain, 8);
+    memcpy(head + 8, codec == TH_CODEC_LZ4 ? "\x04\x22\x4d\x18" : "\x28\xb5\x2f\xfd", 4);
+    char *at = memmem(bytes, len, head, sizeof head);
+    assert_non_null(at);
+    return at;
+}
+
+static void a_compressed_length_that_is_a_lie_is_refused(void **state) {
+    (void)state;
+    static const char *const names[] = {"packed_lz4.arrow", "packed_zstd.arrows"};
+    static const int64_t lies[] = {1, 64, 1599, 100000, (int64_t)1 << 40, INT64_MAX, INT64_MIN, -2};
+    for (size_t i = 0; i < 2; i++) {
+        if (!th_codec_here((th_codec)i)) continue;
+        for (size_t k = 0; k < TH_COUNT(lies); k++) {
+            char copy[16384];
+            size_t len = load_data(names[i], copy, sizeof copy);
+            memcpy(claim_of_row(copy, len, (th_codec)i), &lies[k], 8);
+            th_buf out;
+            th_buf_init(&out, &mem);
+            dump_memory(copy, len, &out);
+            assert_non_null(strstr(out.data, "error malformed data 0:0 'x.arrow' is not sound Arrow data: a compressed "
+                                             "buffer "));
+            th_buf_clear(&out);
+        }
+    }
+}
+
+/* What a file claims to hold counts against the budget before it is made. */
+static void a_compressed_body_beyond_the_budget_is_refused(void **state) {
+    (void)state;
+    static const char *const names[] = {"packed_lz4.arrow", "packed_zstd.arrows"};
+    for (size_t i = 0; i < 2; i++) {
+        if (!th_codec_here((th_codec)i)) continue;
+        char copy[16384];
+        size_t len = load_data(names[i], copy, sizeof copy);
+        const int64_t claim = 100000; /* within what the codec could make of the frame */
+        memcpy(claim_of_row(copy, len, (th_codec)i), &claim, 8);
+        th_mem small;
+        th_mem_init(&small, NULL, NULL, &mem, 64 << 10);
+        th_stream *in;
+        th_batch *batch;
+        th_error err;
+        assert_int_equal(th_ipc_open_memory(&small, "x", copy, len, &in, &err), TH_OK);
+        assert_int_equal(in->next(in, &batch, &err), TH_E_NOMEM);
+        in->close(in);
+        assert_true(small.refused);
+        assert_true(atomic_load(&small.peak_bytes) <= 64 << 10);
     }
 }
 
@@ -377,15 +474,11 @@ static void damaged_files_of_ours_are_survived(void **state) {
 
 static void damaged_files_of_others_are_survived(void **state) {
     (void)state;
-    static const char *const names[] = {"converted.arrow", "converted.arrows", "delta.arrows"};
+    static const char *const names[] = {"converted.arrow", "converted.arrows", "delta.arrows", "packed_lz4.arrow",
+                                        "packed_zstd.arrows"};
     for (size_t i = 0; i < TH_COUNT(names); i++) {
-        char path[512], copy[16384];
-        snprintf(path, sizeof path, "%s/table/data/%s", TEST_DATA, names[i]);
-        FILE *f = fopen(path, "rb");
-        assert_non_null(f);
-        size_t len = fread(copy, 1, sizeof copy, f);
-        fclose(f);
-        damage(copy, len);
+        char copy[16384];
+        damage(copy, load_data(names[i], copy, sizeof copy));
     }
 }
 
@@ -427,14 +520,16 @@ static th_status read_data(const char *name) {
 
 static void every_failed_allocation_is_reported_and_leaks_nothing(void **state) {
     (void)state;
-    static const char *const names[] = {"converted.arrow", "converted.arrows", "delta.arrows", NULL, NULL};
+    static const char *const names[] = {"converted.arrow",  "converted.arrows",  "delta.arrows", NULL, NULL,
+                                        "packed_lz4.arrow", "packed_zstd.arrows"};
     for (size_t i = 0; i < TH_COUNT(names); i++) {
+        if (i >= 5 && !th_codec_here((th_codec)(i - 5))) continue;
         th_status status = TH_E_NOMEM;
         size_t n = 0;
         for (; status != TH_OK && n < 2000; n++) {
             th_buf out;
             th_buf_init(&out, &mem);
-            fail_after = n;
+            faulty_allow(&allocator, n);
             status = names[i] ? read_data(names[i]) : write_csv(CSV, 2, i == 3, false, &out);
             if (status != TH_OK) assert_int_equal(status, TH_E_NOMEM);
             th_buf_clear(&out);
@@ -458,7 +553,10 @@ int main(void) {
         TEST(types_of_other_writers_are_converted),
         TEST(dictionaries_grow_and_are_replaced),
         TEST(what_cannot_be_converted_is_named),
-        TEST(compressed_files_say_so),
+        TEST(compressed_files_read_as_the_plain_one),
+        TEST(long_compressed_columns_read_back),
+        TEST(a_compressed_length_that_is_a_lie_is_refused),
+        TEST(a_compressed_body_beyond_the_budget_is_refused),
         TEST(damaged_files_of_ours_are_survived),
         TEST(damaged_files_of_others_are_survived),
         TEST(truncated_files_say_so),

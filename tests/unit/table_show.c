@@ -2,12 +2,8 @@
 ** table_show.c - tables as grids, CSV, JSON, NDJSON and Markdown, exactly as a reader sees them.
 ** SPDX-License-Identifier: Apache-2.0
 */
+#include "../support/table_sound.h"
 #include "table_test.h"
-
-static th_status to_buf(th_sink *sink, const void *bytes, size_t len, th_error *err) {
-    th_buf_put(sink->user, bytes, len);
-    return th_buf_status(sink->user) == TH_OK ? TH_OK : th_fail(err, TH_E_NOMEM, "the sink is out of memory");
-}
 
 static th_status to_full_disk(th_sink *sink, const void *bytes, size_t len, th_error *err) {
     (void)sink, (void)bytes, (void)len;
@@ -287,11 +283,11 @@ static void every_failed_allocation_is_reported_and_leaks_nothing(void **state) 
         for (; status != TH_OK && n < 1000; n++) {
             th_buf out;
             th_buf_init(&out, &mem);
-            fail_after = n;
+            faulty_allow(&allocator, n);
             status = show(TRIPS, &(th_csv_options){.batch_rows = 1},
                           (look){.format = (th_table_format)format, .max_rows = 2}, &out);
             if (status != TH_OK) assert_int_equal(status, TH_E_NOMEM);
-            fail_after = SIZE_MAX;
+            faulty_off(&allocator);
             th_buf_clear(&out);
             assert_int_equal(atomic_load(&mem.used_bytes), 0);
         }

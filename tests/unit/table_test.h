@@ -17,26 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/faulty.h"
 #include "table/table.h"
 
 /* Everything allocated by a test goes through `mem`, which must be empty at its end. */
 __attribute__((unused)) static th_mem mem;
-__attribute__((unused)) static size_t fail_after = SIZE_MAX; /* how many allocations still succeed */
-
-__attribute__((unused)) static void *counting_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    (void)user, (void)old_bytes;
-    if (new_bytes == 0) return free(block), NULL;
-    if (fail_after != SIZE_MAX && fail_after-- == 0) {
-        fail_after = 0;
-        return NULL;
-    }
-    return realloc(block, new_bytes);
-}
+__attribute__((unused)) static faulty allocator;
 
 __attribute__((unused)) static int setup(void **state) {
     (void)state;
-    fail_after = SIZE_MAX;
-    th_mem_init(&mem, counting_alloc, NULL, NULL, 0);
+    allocator = (faulty){0};
+    th_mem_init(&mem, faulty_alloc, &allocator, NULL, 0);
     return 0;
 }
 
@@ -44,7 +35,7 @@ __attribute__((unused)) static int teardown(void **state) {
     (void)state;
     size_t left = atomic_load(&mem.used_bytes);
     if (left) fprintf(stderr, "%zu bytes were not freed\n", left);
-    return left != 0;
+    return left != 0 || allocator.held != 0;
 }
 
 #define TEST(name) {#name, name, setup, teardown, NULL}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../support/faulty.h"
 #include "flow/flow.h"
 #include "lang/theta/check.h"
 #include "lang/theta/lang.h"
@@ -334,15 +335,16 @@ static void a_second_definition_names_the_line_of_the_first(void **state) {
     (void)state;
     assert_errors(
         "capsule A { main<Function<void>> = () -> {\n x = 1\n x = 2\n} }",
-        "3:2 illegal reassignment: `x` is defined already, in line 2\n2:2 note the first definition of `x`\n");
+        "3:2 illegal reassignment: `x` is defined already, in line 2 | a variable is declared with its type in front: "
+        "`i64 x = ...`\n2:2 note the first definition of `x`\n");
 }
 
 static void an_assignment_to_a_parameter_of_a_lambda_is_refused(void **state) {
     (void)state;
     assert_errors(
         "capsule A { f = (x<i64>) -> { x += 1 } }",
-        "1:31 illegal reassignment: `x` cannot be given another value: it is bound in line 1 | a variable is declared "
-        "with its type in front: `i64 x = ...`\n1:18 note the first definition of `x`\n");
+        "1:31 illegal reassignment: `x` cannot be given another value: it is bound in line 1 | a parameter that may be "
+        "given another value is declared with its type in front: `i64 x`\n1:18 note the first definition of `x`\n");
 }
 
 static void a_change_through_a_parameter_is_followed_to_the_binding(void **state) {
@@ -436,22 +438,6 @@ static void a_type_that_doubles_with_every_line_is_refused_or_checked_in_no_time
 
 /* ---- Memory ------------------------------------------------------------------------------------------------- */
 
-typedef struct failing {
-    size_t left;
-} failing;
-
-static void *failing_alloc(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    (void)old_bytes;
-    failing *f = user;
-    if (new_bytes == 0) {
-        free(block);
-        return NULL;
-    }
-    if (f->left == 0) return NULL;
-    f->left--;
-    return realloc(block, new_bytes);
-}
-
 static void every_refused_allocation_is_a_status_fault(void **state) {
     (void)state;
     static const char text[] = "capsule A { struct P { x<f64?> }\n"
@@ -461,9 +447,9 @@ static void every_refused_allocation_is_a_status_fault(void **state) {
     bool done = false;
     for (size_t n = 0; !done; n++) {
         assert_true(n < 20000);
-        failing f = {n};
+        faulty f = {.fail_at = n + 1};
         th_mem limited;
-        th_mem_init(&limited, failing_alloc, &f, NULL, 0);
+        th_mem_init(&limited, faulty_alloc, &f, NULL, 0);
         th_arena arena;
         th_diags diags;
         th_arena_init(&arena, &limited);

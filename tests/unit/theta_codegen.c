@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../support/faulty.h"
 #include "lang/theta/tir.h"
 
 /* ---- Trees by hand ------------------------------------------------------------------------------------------ */
@@ -30,23 +31,12 @@ typedef struct maker {
 
 static maker m;
 
-static int64_t refuse_in = -1; /* allocations until the one that is refused; < 0: none is */
-
-static void *allocate(void *user, void *block, size_t old_bytes, size_t new_bytes) {
-    (void)user;
-    (void)old_bytes;
-    if (new_bytes == 0) {
-        free(block);
-        return NULL;
-    }
-    if (refuse_in >= 0 && refuse_in-- == 0) return NULL;
-    return realloc(block, new_bytes);
-}
+static faulty allocator = {.once = true};
 
 static int setup(void **state) {
     (void)state;
     memset(&m, 0, sizeof m);
-    th_mem_init(&m.mem, allocate, NULL, NULL, 0);
+    th_mem_init(&m.mem, faulty_alloc, &allocator, NULL, 0);
     th_arena_init(&m.arena, &m.mem);
     m.program.name = th_view_of("test");
     m.program.functions = m.functions;
@@ -503,7 +493,7 @@ static void string_tree(void) {
 
 static void a_refused_allocation_is_told_and_nothing_leaks_fault(void **state) {
     th_status status = TH_E_NOMEM;
-    for (int64_t at = 0; status != TH_OK && at < 10000; at++) {
+    for (size_t at = 0; status != TH_OK && at < 10000; at++) {
         if (at > 0) {
             assert_int_equal(teardown(state), 0);
             assert_int_equal(setup(state), 0);
@@ -512,9 +502,9 @@ static void a_refused_allocation_is_told_and_nothing_leaks_fault(void **state) {
         uint8_t *bytes = NULL;
         size_t len = 0;
         th_error err;
-        refuse_in = at;
+        faulty_allow(&allocator, at);
         status = th_theta_generate(&m.mem, &m.arena, &m.program, &bytes, &len, &err);
-        refuse_in = -1;
+        faulty_off(&allocator);
         assert_true(status == TH_OK || status == TH_E_NOMEM);
         if (status == TH_OK) th_mem_free(&m.mem, bytes, len);
     }

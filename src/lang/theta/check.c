@@ -57,12 +57,33 @@ th_span tc_span(const file *f, const th_ast *ast) {
     return f && ast ? th_lines_span(&f->lines, ast->from, ast->to) : (th_span){0};
 }
 
-static bool told_before(checker *c, th_status code, const file *f, const th_ast *ast) {
-    uint64_t key = th_hash_word((uint64_t)(uintptr_t)f) ^ ((uint64_t)(ast ? ast->from : 0) << 8 | (uint64_t)code);
-    for (uint32_t i = 0; i < c->nreported; i++)
-        if (c->reported[i] == key) return true;
-    TC_PUSH(c, c->reported, c->nreported, c->reported_cap, key);
+static void put_key(uint64_t *keys, uint32_t size, uint64_t key) {
+    uint32_t i = (uint32_t)th_hash_word(key) & (size - 1);
+    while (keys[i]) i = (i + 1) & (size - 1);
+    keys[i] = key;
+}
+
+bool tc_told(checker *c, uint64_t key) {
+    if (key == 0) key = 1; /* 0 marks a free place */
+    for (uint32_t i = (uint32_t)th_hash_word(key); c->reported_size; i++) {
+        uint64_t found = c->reported[i & (c->reported_size - 1)];
+        if (found == key) return true;
+        if (!found) break;
+    }
+    if (++c->nreported * 2 > c->reported_size) {
+        uint32_t size = c->reported_size ? c->reported_size * 2 : 64;
+        uint64_t *keys = tc_new(c, size * sizeof *keys);
+        for (uint32_t i = 0; i < c->reported_size; i++)
+            if (c->reported[i]) put_key(keys, size, c->reported[i]);
+        c->reported = keys;
+        c->reported_size = size;
+    }
+    put_key(c->reported, c->reported_size, key);
     return false;
+}
+
+static bool told_before(checker *c, th_status code, const file *f, const th_ast *ast) {
+    return tc_told(c, th_hash_word((uint64_t)(uintptr_t)f) ^ ((uint64_t)(ast ? ast->from : 0) << 8 | (uint64_t)code));
 }
 
 /* The nearest use in the user's own text: what goes wrong inside the prelude is told there. */
@@ -97,7 +118,7 @@ static bool tell(checker *c, th_status code, file *f, const th_ast *ast, const c
     if (told_before(c, code, f, ast)) return false;
     th_diags_add(c->diags, TH_ERROR, code, f ? f->source : NULL, tc_span(f, ast), "%s", text);
     if (!use) c->told_in = c->cur;
-    return true;
+    return !c->diags->muted; /* past the limit nothing is told, and no hint sought */
 }
 
 bool tc_error(checker *c, th_status code, const th_ast *ast, const char *format, ...) {
@@ -141,14 +162,15 @@ bool tc_mismatched(checker *c, size_t before, const th_ast *ast) {
            last->span.column == at.column && strncmp(last->message, "expected ", 9) == 0;
 }
 
-void tc_warn(checker *c, const th_ast *ast, const char *format, ...) {
-    if (c->file->standard || told_before(c, TH_OK, c->file, ast)) return;
+bool tc_warn(checker *c, const th_ast *ast, const char *format, ...) {
+    if (c->file->standard || told_before(c, TH_OK, c->file, ast)) return false;
     note_instance(c);
     va_list args;
     va_start(args, format);
     const char *text = format_text(c, format, args);
     va_end(args);
     th_diags_add(c->diags, TH_WARNING, TH_OK, c->file->source, tc_span(c->file, ast), "%s", text);
+    return true;
 }
 
 /* ---- In the order of the text ----------------------------------------------------------------------------------- */
@@ -183,6 +205,12 @@ static void merge_sort(group *groups, group *scratch, size_t n) {
     memcpy(groups, scratch, n * sizeof *groups);
 }
 
+/* What is told twice of one place, as where a default value is checked for each use. */
+static bool same_message(const th_diag *a, const th_diag *b) {
+    return a->source == b->source && a->severity == b->severity && a->span.line == b->span.line &&
+           a->span.column == b->span.column && a->span.line != 0 && strcmp(a->message, b->message) == 0;
+}
+
 void tc_sort_messages(checker *c, size_t first) {
     note_instance(c);
     size_t n = c->diags->len - (first < c->diags->len ? first : c->diags->len), ngroups = 0;
@@ -196,9 +224,17 @@ void tc_sort_messages(checker *c, size_t first) {
             groups[ngroups++] = (group){i, 1, file_number(c, items[i].source), items[i].span};
     }
     merge_sort(groups, scratch, ngroups);
-    for (size_t g = 0, k = 0; g < ngroups; g++)
-        for (size_t i = 0; i < groups[g].count; i++) sorted[k++] = items[groups[g].from + i];
-    memcpy(items, sorted, n * sizeof *items);
+    size_t kept = 0;
+    for (size_t g = 0, last = 0; g < ngroups; g++) {
+        if (g && same_message(&items[groups[g].from], &items[groups[last].from])) {
+            c->diags->error_count -= items[groups[g].from].severity == TH_ERROR;
+            continue;
+        }
+        last = g;
+        for (size_t i = 0; i < groups[g].count; i++) sorted[kept++] = items[groups[g].from + i];
+    }
+    memcpy(items, sorted, kept * sizeof *items);
+    c->diags->len = first + kept;
 }
 
 /* ---- Nodes -------------------------------------------------------------------------------------------------- */

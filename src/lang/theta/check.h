@@ -109,8 +109,11 @@ typedef struct scope {
 } scope;
 
 typedef struct capsule {
-    th_view name;
-    file *file; /* NULL: builtins alone */
+    th_view name;                       /* in full: Outer.Inner */
+    th_view short_name;                 /* as it is written: Inner */
+    struct capsule *outer;              /* the one it stands in, or NULL */
+    struct capsule *inner, *next_inner; /* those that stand in it */
+    file *file;                         /* NULL: builtins alone */
     const th_ast *ast;
     scope *scope;
     bool standard;
@@ -134,6 +137,7 @@ typedef struct var {
     struct var *alias_of; /* read-only root that the value was taken from */
     bool changed;         /* something was changed through it */
     uint32_t param;       /* index + 1 */
+    struct loop *loop;    /* innermost around its definition */
 } var;
 
 typedef struct global {
@@ -282,6 +286,8 @@ typedef struct checker {
     capsule *capsules;
     file **files;
     uint32_t nfiles, files_cap;
+    const th_ast **failed_links;
+    uint32_t nfailed_links, failed_links_cap;
     func *funcs;
     global *globals;
     uint32_t nglobals;
@@ -294,8 +300,8 @@ typedef struct checker {
     inst *queue, **queue_end;
     th_tir_function **functions;
     uint32_t nfunctions, functions_cap;
-    uint64_t *reported;
-    uint32_t nreported, reported_cap;
+    uint64_t *reported; /* what was told, as hashes; open addressing, 0 is free */
+    uint32_t nreported, reported_size;
     flow_edge *edges;
     uint32_t nedges, edges_cap;
     tdecl **rows;
@@ -308,7 +314,8 @@ typedef struct checker {
     inst *cur;
     file *file;
     scope *scope;
-    fact *facts; /* &tc_dead: not reached */
+    const th_ast *block; /* whose statements are being checked */
+    fact *facts;         /* &tc_dead: not reached */
     uint32_t depth;
     const inst *told_in; /* of the last error: a note on the instance is still to be told */
     bool too_deep;
@@ -338,11 +345,12 @@ th_span tc_span(const file *f, const th_ast *ast);
 /* Tells an error once per place and code. False when it was told before (then no hint must be added). */
 bool tc_error(checker *c, th_status code, const th_ast *ast, const char *format, ...) TH_PRINTF(4, 5);
 bool tc_error_in(checker *c, th_status code, file *f, const th_ast *ast, const char *format, ...) TH_PRINTF(5, 6);
+bool tc_told(checker *c, uint64_t key); /* was this told before? now it is */
 void tc_hint(checker *c, const char *format, ...) TH_PRINTF(2, 3);
 void tc_note(checker *c, file *f, const th_ast *ast, const char *format, ...) TH_PRINTF(4, 5);
 /* Whether the one error told since there were `before` is that this very expression has another type than expected. */
 bool tc_mismatched(checker *c, size_t before, const th_ast *ast);
-void tc_warn(checker *c, const th_ast *ast, const char *format, ...) TH_PRINTF(3, 4);
+bool tc_warn(checker *c, const th_ast *ast, const char *format, ...) TH_PRINTF(3, 4); /* false: told before */
 
 void tc_sort_messages(checker *c, size_t first); /* those from `first` on, by place */
 
@@ -396,6 +404,7 @@ typedef struct tvars {
     uint32_t count, cap;
 } tvars;
 ty tc_resolve(checker *c, const th_ast *ast, tvars *vars);
+bool tc_names_type(checker *c, th_view name); /* without arguments */
 /* A type in a builtin's signature. */
 ty tc_parse_type(checker *c, th_view text, tvars *vars);
 
@@ -408,14 +417,14 @@ sym *tc_scope_add(checker *c, scope *s, sym_kind kind, th_view name, const th_as
 sym *tc_define(checker *c, sym_kind kind, th_view name, const th_ast *ast);
 void tc_push_scope(checker *c);
 void tc_pop_scope(checker *c);
-capsule *tc_capsule(checker *c, th_view name); /* user's, linked, prelude or builtins; NULL */
+capsule *tc_capsule(checker *c, th_view name);      /* user's, linked, prelude or builtins; NULL */
+capsule *tc_capsule_here(checker *c, th_view name); /* likewise, those inside the present ones first */
 bool tc_capsule_prefix(checker *c, th_view prefix);
 sym *tc_member(checker *c, capsule *cap, th_view name);
 func *tc_builtin_funcs(checker *c, th_view full_name); /* NULL: none */
 void tc_index_builtins(checker *c);
 file *tc_add_file(checker *c, const th_source *source, bool standard);
 void tc_declare_capsule(checker *c, const th_ast *ast, file *f);
-void tc_suggest_name(checker *c, th_view name, th_suggest *s); /* all visible names */
 typedef enum ref_kind { REF_NONE, REF_SYM, REF_CAPSULE, REF_PREFIX, REF_MEMBER_OF_ENUM, REF_TOLD } ref_kind;
 typedef struct ref {
     ref_kind kind;
@@ -428,7 +437,33 @@ typedef struct ref {
 /* What a NAME or a chain of MEMBERs names; REF_NONE: it is an expression (or nothing). */
 ref tc_resolve_ref(checker *c, const th_ast *ast);
 th_ast tc_tail(const th_ast *ast); /* of a MEMBER: its name alone, for messages */
+
+/* -- check_hint.c: names that mean nothing here -- */
+void tc_suggest_name(checker *c, th_suggest *s); /* all visible names */
 void tc_unknown(checker *c, const th_ast *ast, th_view name);
+void tc_unknown_target(checker *c, const th_ast *ast); /* of an assignment such as `x += 1` */
+/* A value is needed, and `ast` gives none. want: its type, or T_NONE. */
+void tc_no_value(checker *c, const th_ast *ast, ty want);
+/* Is this the first time that the name is told to be unknown in the present function? */
+bool tc_first_unknown(checker *c, th_view name);
+/* What is called; first: the type of the first argument, which says where to look. T_NONE, T_BAD: not known. */
+void tc_unknown_call(checker *c, const th_ast *callee, th_view name, ty first);
+/* What a point follows, when it is a name that means nothing: tells it. */
+bool tc_unknown_object(checker *c, const th_ast *ast);
+/* `x => ... x ...` with an unknown x: tells that it is meant as a function. */
+bool tc_meant_lambda(checker *c, const th_ast *pipe);
+bool tc_is_unknown(checker *c, const th_ast *name);
+bool tc_mentions(const th_ast *ast, th_view name);
+void tc_no_member(checker *c, const th_ast *ast, capsule *cap);
+void tc_link_hint(checker *c, th_view name);
+bool tc_link_failed(checker *c, th_view name); /* a dotted name that such a capsule might have */
+void tc_no_capsule(checker *c, const th_ast *ast, th_view name);
+/* After an error: how a name that may be given another value is declared. */
+void tc_variable_hint(checker *c, th_view name, const th_ast *def, ty type);
+/* Is a function or verb of this name anywhere, for arguments of whatever type? */
+bool tc_known_anywhere(checker *c, th_view name);
+/* Tells the functions called in an argument of `aggregate` that there are not. */
+bool tc_unknown_aggregates(checker *c, const th_ast *ast);
 
 /* -- check_flow.c -- */
 void tc_assume(checker *c, var *v, ty narrowed);
@@ -474,6 +509,9 @@ th_tir *tc_call_named(checker *c, const char *name, const th_ast *ast, uint32_t 
 th_tir *tc_call_value(checker *c, const th_ast *ast, th_tir *callee, arg *args, uint32_t nargs);
 th_tir *tc_func_value(checker *c, func *funcs, ty want, const th_ast *ast);
 const char *tc_signature_text(checker *c, const func *f);
+/* The capsule whose functions are for values of a type; NULL: none. */
+const char *tc_home(checker *c, ty t);
+bool tc_outer(checker *c, th_view name); /* a value from outside, as in a session */
 /* The type of an argument without an expectation; checks it. */
 th_tir *tc_arg_node(checker *c, arg *a);
 
@@ -528,6 +566,8 @@ th_tir *tc_destructure(checker *c, const th_ast *pattern, th_tir *value);
 
 /* -- check_table.c, check_column.c -- */
 bool tc_is_verb(th_view name);
+const char *tc_verb_name(size_t i); /* NULL: past the last */
+bool tc_is_aggregate(const th_ast *ast, th_agg *out);
 void tc_drop_verbs(checker *c); /* frees what unfinished ones hold */
 th_tir *tc_verb(checker *c, const th_ast *ast, th_view name, th_tir *table, arg *args, uint32_t nargs);
 th_tir *tc_reader(checker *c, const th_ast *ast, th_view name, arg *args, uint32_t nargs, ty want);

@@ -143,7 +143,7 @@ static th_tir *check_arg(checker *c, const th_ast *call, arg *a, ty want) {
     if (a->node) return tc_coerce(c, a->node, want, arg_ast(a, call));
     a->node = tc_expr(c, a->ast, want);
     if (a->node->type == TH_TYPE_VOID && !a->node->never) {
-        tc_error(c, TH_E_TYPE, a->ast, "this gives no value");
+        tc_no_value(c, a->ast, T_NONE);
         a->node = tc_bad(c, a->ast);
     }
     return a->node;
@@ -173,7 +173,20 @@ static void settle_numbers(checker *c, const func *f, const ty *types) {
         if (c->types[f->vars[i]].numeric) tc_unify(c, types[i], decimal && !whole ? TH_TYPE_F64 : TH_TYPE_I64);
 }
 
+/* What `group` makes has no rows yet. */
+static bool grouped(checker *c, th_tir **nodes, uint32_t n, const th_ast *ast) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (c->types[tc_shallow(c, nodes[i]->type)].kind != K_GROUPED) continue;
+        if (tc_error(c, TH_E_TYPE, ast,
+                     "after `group` comes `aggregate(...)`: this table is grouped and has no rows yet"))
+            tc_hint(c, "`=> group(...) => aggregate(rows: count())`");
+        return true;
+    }
+    return false;
+}
+
 static th_tir *finish_builtin(checker *c, func *f, const th_ast *ast, th_tir **nodes, uint32_t n, ty result) {
+    if (grouped(c, nodes, n, ast)) return tc_bad(c, ast);
     ty *params = tc_new(c, (n + 1) * sizeof *params);
     for (uint32_t i = 0; i < n; i++) params[i] = nodes[i]->type;
     th_tir *call = tc_node_list(c, TH_TIR_CALL_BUILTIN, result, ast, nodes, n);
@@ -365,7 +378,7 @@ th_tir *tc_call_value(checker *c, const th_ast *ast, th_tir *callee, arg *args, 
 
 /* ---- Names that are called ---------------------------------------------------------------------------------- */
 
-static const char *capsule_of_type(checker *c, ty t) {
+const char *tc_home(checker *c, ty t) {
     t = tc_force(c, t);
     if (tc_is_number(t)) return "Math";
     switch (c->types[t].kind) {
@@ -384,18 +397,23 @@ static const char *capsule_of_type(checker *c, ty t) {
 }
 
 /* A function of the capsule that belongs to the first argument's type; a verb when that is a table. NULL: none. */
-static th_tir *by_first_argument(checker *c, const th_ast *ast, th_view name, arg *args, uint32_t nargs, ty want) {
+static th_tir *by_first_argument(checker *c, const th_ast *ast, const th_ast *callee, arg *args, uint32_t nargs,
+                                 ty want) {
+    th_view name = callee->text;
     if (nargs == 0 || args[0].name.len || (args[0].ast && args[0].ast->kind == TH_AST_LAMBDA)) return NULL;
     th_tir *first = tc_arg_node(c, &args[0]);
     ty t = tc_force(c, first->type);
-    if (t == T_BAD) return tc_bad(c, ast);
+    if (t == T_BAD) { /* which function is meant cannot be told, but that there is none can */
+        if (!tc_known_anywhere(c, name)) tc_unknown_call(c, callee, name, T_BAD);
+        return tc_bad(c, ast);
+    }
     if ((c->types[t].kind == TH_KIND_TABLE || c->types[t].kind == K_GROUPED) && tc_is_verb(name))
         return tc_verb(c, ast, name, first, args + 1, nargs - 1);
-    const char *home = capsule_of_type(c, t);
+    const char *home = tc_home(c, t);
     capsule *cap = home ? tc_capsule(c, th_view_of(home)) : NULL;
     sym *s = cap ? tc_member(c, cap, name) : NULL;
     if (s && s->kind == SYM_FUNCS) return tc_call_funcs(c, ast, s->funcs, args, nargs, want);
-    if (c->types[t].kind == TH_KIND_OPTION && (home = capsule_of_type(c, tc_arg(c, t, 0)))) {
+    if (c->types[t].kind == TH_KIND_OPTION && (home = tc_home(c, tc_arg(c, t, 0)))) {
         cap = tc_capsule(c, th_view_of(home));
         s = cap ? tc_member(c, cap, name) : NULL;
         if (s &&
@@ -439,7 +457,7 @@ static th_tir *call_symbol(checker *c, const th_ast *ast, const th_ast *callee, 
         if (callee->kind == TH_AST_NAME && nargs > 0 && tc_is_verb(callee->text) && !takes_table(c, s->funcs)) {
             ty t = round_of(c, &args[0]) == 0 ? tc_shallow(c, tc_arg_node(c, &args[0])->type) : T_NONE;
             if (c->types[t].kind == TH_KIND_TABLE || c->types[t].kind == K_GROUPED)
-                return by_first_argument(c, ast, callee->text, args, nargs, want);
+                return by_first_argument(c, ast, callee, args, nargs, want);
         }
         return tc_call_funcs(c, ast, s->funcs, args, nargs, want);
     case SYM_LOCAL:
@@ -456,6 +474,8 @@ static bool reader_name(checker *c, const th_ast *callee, th_view *name) {
     th_view cap = callee->kids[0]->text;
     bool of = th_view_is(callee->text, "of") && th_view_is(cap, "Table");
     if ((!of && !th_view_is(callee->text, "read")) || tc_lookup(c, cap)) return false;
+    capsule *own = tc_capsule_here(c, cap);
+    if (own && !own->standard) return false;
     if (of)
         *name = th_view_of("Table.of");
     else if (th_view_is(cap, "Csv"))
@@ -467,7 +487,17 @@ static bool reader_name(checker *c, const th_ast *callee, th_view *name) {
     return true;
 }
 
+/* The other arguments of what is meant as a table's verb are expressions over its columns: nothing is told of them. */
+static th_tir *unknown_call(checker *c, const th_ast *ast, const th_ast *callee, arg *args, uint32_t nargs) {
+    ty first = nargs && args[0].node ? tc_shallow(c, args[0].node->type) : T_NONE;
+    tc_unknown_call(c, callee, callee->text, first);
+    uint8_t kind = c->types[first].kind;
+    if (kind == TH_KIND_TABLE || kind == K_GROUPED) return tc_bad(c, ast);
+    return check_all(c, ast, args, nargs);
+}
+
 static th_tir *call_method(checker *c, const th_ast *ast, const th_ast *callee, arg *args, uint32_t nargs, ty want) {
+    if (tc_unknown_object(c, callee->kids[0])) return check_all(c, ast, args, nargs);
     th_tir *object = tc_value(c, callee->kids[0]);
     ty t = tc_force(c, object->type);
     if (t == T_BAD) return check_all(c, ast, args, nargs);
@@ -479,12 +509,15 @@ static th_tir *call_method(checker *c, const th_ast *ast, const th_ast *callee, 
     arg *all = tc_new(c, (nargs + 1) * sizeof *all);
     all[0] = (arg){.ast = callee->kids[0], .node = object};
     if (nargs) memcpy(all + 1, args, nargs * sizeof *args);
-    th_tir *n = by_first_argument(c, ast, callee->text, all, nargs + 1, want);
+    th_tir *n = by_first_argument(c, ast, callee, all, nargs + 1, want);
     if (n) return n;
     sym *s = tc_lookup(c, callee->text);
     if (s && s->kind == SYM_FUNCS) return tc_call_funcs(c, ast, s->funcs, all, nargs + 1, want);
     intrinsic known = s ? NULL : tc_intrinsic(callee->text);
     if (known) return known(c, ast, all, nargs + 1, want);
+    uint8_t kind = c->types[t].kind;
+    if (tc_home(c, t) && kind != TH_KIND_OPTION && kind != TH_KIND_TUPLE)
+        return unknown_call(c, ast, callee, all, nargs + 1);
     return tc_call_value(c, ast, tc_member_of(c, callee, object, callee->text), args, nargs);
 }
 
@@ -501,10 +534,8 @@ static th_tir *call_name(checker *c, const th_ast *ast, const th_ast *callee, ar
         return tc_call_value(c, ast, tc_value(c, callee), args, nargs);
     func *core = tc_builtin_funcs(c, th_view_of(tc_printf(c, "Core.%.*s", V(callee->text))));
     if (core) return tc_call_funcs(c, ast, core, args, nargs, want);
-    th_tir *n = by_first_argument(c, ast, callee->text, args, nargs, want);
-    if (n) return n;
-    tc_unknown(c, callee, callee->text);
-    return check_all(c, ast, args, nargs);
+    th_tir *n = by_first_argument(c, ast, callee, args, nargs, want);
+    return n ? n : unknown_call(c, ast, callee, args, nargs);
 }
 
 th_tir *tc_call_args(checker *c, const th_ast *ast, const th_ast *callee, arg *args, uint32_t nargs, ty want) {
@@ -547,6 +578,7 @@ th_tir *tc_pipe(checker *c, const th_ast *ast, ty want) {
     uint32_t n = call ? to->nkids : 1;
     if (too_many(c, ast, n)) return tc_bad(c, ast);
     arg *args = tc_new(c, (n + 1) * sizeof *args);
+    if (tc_meant_lambda(c, ast)) return tc_bad(c, ast);
     args[0] = (arg){.ast = ast->kids[0]};
     for (uint32_t i = 1; i < n; i++) args[i] = arg_of(to->kids[i]);
     if (to->kind == TH_AST_LAMBDA) {
@@ -570,6 +602,7 @@ th_tir *tc_call_builtin(checker *c, const char *name, ty result, const th_ast *a
         nodes[i]->type = params[i];
     }
     va_end(list);
+    if (grouped(c, nodes, nargs, ast)) return tc_bad(c, ast);
     th_tir *n = tc_node_list(c, TH_TIR_CALL_BUILTIN, result, ast, nodes, nargs);
     n->text = th_view_of(name);
     n->fntype = tc_function(c, params, nargs, result);

@@ -113,18 +113,10 @@ bool tc_uses_columns(const verb *v, const th_ast *ast) {
 }
 
 /* A name that is neither column nor variable was most likely meant as a column. */
-static bool is_unknown(checker *c, th_view name, const th_ast *ast) {
-    th_view outer;
-    if (tc_lookup(c, name) || tc_intrinsic(name)) return false;
-    if (c->options->outer_type && c->options->outer_type(c->options->user, name, &outer)) return false;
-    if (tc_resolve_ref(c, ast).kind != REF_NONE) return false;
-    return !tc_builtin_funcs(c, th_view_of(tc_printf(c, "Core.%.*s", V(name))));
-}
-
 static bool unknown_name(checker *c, const verb *v, const th_ast *ast) {
     if (!ast || ast->kind == TH_AST_LAMBDA || ast->kind == TH_AST_MATCH || ast->kind == TH_AST_BLOCK) return false;
     if (ast->kind == TH_AST_NAME) {
-        if (!is_unknown(c, ast->text, ast)) return false;
+        if (!tc_is_unknown(c, ast)) return false;
         tc_no_column(c, v, ast, ast->text);
         return true;
     }
@@ -528,7 +520,8 @@ static cell named_call(checker *c, verb *v, const th_ast *ast, const th_ast *cal
     all[0] = (arg){.ast = callee->kids[0]};
     if (n) memcpy(all + 1, args, n * sizeof *args);
     th_ast *name = tc_new(c, sizeof *name);
-    *name = (th_ast){.kind = TH_AST_NAME, .text = callee->text, .from = callee->from, .to = callee->to};
+    *name = tc_tail(callee);
+    *name = (th_ast){.kind = TH_AST_NAME, .text = callee->text, .from = name->from, .to = callee->to};
     return call(c, v, ast, name, all, n + 1);
 }
 

@@ -154,8 +154,12 @@ static th_tir *adapt(checker *c, th_tir *node, ty want, const th_ast *ast) {
 }
 
 static void mismatch_hint(checker *c, const th_tir *node, ty have, ty want, const th_ast *ast) {
-    const char *h = tc_text(c, have), *w = tc_text(c, want);
-    if (c->types[have].kind == TH_KIND_OPTION && tc_unify(c, tc_arg(c, have, 0), want))
+    const char *w = tc_text(c, want);
+    if (have == T_NULL)
+        tc_hint(c, "only a type with a question mark has null: `%s?`", w);
+    else if (c->types[have].kind == TH_KIND_VARIANT)
+        tc_hint(c, "it is one of several types: tell them apart with `match x { v<%s> -> ... }`", w);
+    else if (c->types[have].kind == TH_KIND_OPTION && tc_unify(c, tc_arg(c, have, 0), want))
         tc_hint(c, "it may be null: write `... ?? default`, or test it with `!= null` first");
     else if (node->kind == TH_TIR_INT && is_literal(node) && tc_is_int(want))
         tc_hint(c, "%lld does not fit into %s", (long long)node->ival, w);
@@ -167,13 +171,12 @@ static void mismatch_hint(checker *c, const th_tir *node, ty have, ty want, cons
         tc_hint(c, "convert it: `%s(...)` reads a number from a text", w);
     else if (want == TH_TYPE_STRING && have != TH_TYPE_VOID)
         tc_hint(c, "convert it: `String(...)`");
-    (void)h;
 }
 
 static th_tir *mismatch(checker *c, th_tir *node, ty want, const th_ast *ast) {
     ty have = tc_shallow(c, node->type);
     if (have == TH_TYPE_VOID) {
-        tc_error(c, TH_E_TYPE, ast, "expected %s, but this gives no value", tc_text(c, want));
+        tc_no_value(c, ast, want);
         return tc_bad(c, ast);
     }
     if (tc_error(c, TH_E_TYPE, ast, "expected %s, found %s", tc_text(c, want), tc_text(c, have)))
@@ -364,6 +367,11 @@ static th_tir *symbol_value(checker *c, const th_ast *ast, sym *s, ty want) {
     }
 }
 
+bool tc_outer(checker *c, th_view name) {
+    th_view text;
+    return c->options->outer_type && c->options->outer_type(c->options->user, name, &text);
+}
+
 static th_tir *outer_value(checker *c, const th_ast *ast) {
     th_view text;
     if (!c->options->outer_type || !c->options->outer_type(c->options->user, ast->text, &text)) return NULL;
@@ -392,10 +400,18 @@ static th_tir *name(checker *c, const th_ast *ast, ty want) {
 
 /* ---- Fields and elements ------------------------------------------------------------------------------------ */
 
+static const char *field_list(checker *c, const tdecl *d) {
+    const char *all = "";
+    for (uint32_t i = 0; i < d->nfields && i < 12; i++)
+        all = tc_printf(c, "%s%s%.*s", all, i ? ", " : "", V(d->fields[i].name));
+    return d->nfields > 12 ? tc_printf(c, "%s, ...", all) : all;
+}
+
 static void no_field(checker *c, const th_ast *ast, ty t, th_view name) {
     th_ast tail = tc_tail(ast);
     if (!tc_error(c, TH_E_REFERENCE, &tail, "%s has no field `%.*s`", tc_text(c, t), V(name))) return;
-    const tdecl *d = c->types[t].decl;
+    const tdecl *d = c->types[t].kind == TH_KIND_STRUCT ? c->types[t].decl : NULL;
+    capsule *home = !d && tc_home(c, t) ? tc_capsule(c, th_view_of(tc_home(c, t))) : NULL;
     th_suggest s;
     th_suggest_init(&s, name);
     for (uint32_t i = 0; d && !d->is_enum && i < d->nfields; i++) th_suggest_try(&s, d->fields[i].name);
@@ -405,6 +421,10 @@ static void no_field(checker *c, const th_ast *ast, ty t, th_view name) {
         tc_hint(c, "the length is `len(...)`");
     else if (c->types[t].kind == TH_KIND_DICT)
         tc_hint(c, "an entry of a dict is `d['%.*s']`", V(name));
+    else if (home && tc_member(c, home, name))
+        tc_hint(c, "`%.*s` is a function: call it, `.%.*s()`", V(name), V(name));
+    else if (d && !d->is_enum && d->nfields)
+        tc_hint(c, "it has %s", field_list(c, d));
 }
 
 static th_tir *field_node(checker *c, const th_ast *ast, th_tir *object, ty t, uint32_t index) {
@@ -489,6 +509,7 @@ static th_tir *member(checker *c, const th_ast *ast, ty want) {
         tc_error(c, TH_E_REFERENCE, ast, "`%.*s` is a capsule, not a value", V(r.text));
         return tc_bad(c, ast);
     }
+    if (tc_unknown_object(c, ast->kids[0])) return tc_bad(c, ast);
     return tc_member_of(c, ast, tc_value(c, ast->kids[0]), ast->text);
 }
 
@@ -744,9 +765,13 @@ static tdecl *struct_named(checker *c, const th_ast *ast) {
     type.kind = TH_AST_TYPE;
     type.nkids = 0;
     type.flags = 0;
+    if (c->file->source->text[type.from] == '@') { /* told at the name alone */
+        type.from++;
+        type.to = type.from + (uint32_t)type.text.len < type.to ? type.from + (uint32_t)type.text.len : type.to;
+    }
     ty t = tc_resolve(c, &type, NULL);
     if (c->types[t].kind == TH_KIND_STRUCT) return c->types[t].decl;
-    if (t != T_BAD) tc_error(c, TH_E_TYPE, ast, "`%.*s` is no struct", V(ast->text));
+    if (t != T_BAD) tc_error(c, TH_E_TYPE, &type, "`%.*s` is no struct", V(ast->text));
     return NULL;
 }
 
@@ -819,12 +844,31 @@ static int token_op(uint8_t token) {
     }
 }
 
+static bool is_comparison(const th_ast *ast) {
+    return ast->kind == TH_AST_BINARY && token_op(ast->op) >= TH_TIR_LT && token_op(ast->op) <= TH_TIR_GE;
+}
+
+/* A text beside a number: in an addition the number becomes a text, anywhere else the text a number. */
+static void text_and_number_hint(checker *c, const th_ast *ast, bool text_left, ty number) {
+    const th_ast *side = tc_kid(ast, text_left ? 0 : 1);
+    bool named = side && side->kind == TH_AST_NAME;
+    if (ast->op == TH_TOKEN_PLUS)
+        tc_hint(c, "make it a text with `String(...)`, or write '${...}' inside the text");
+    else
+        tc_hint(c, "`%s(%.*s)` reads a number from a text", tc_text(c, number), named ? (int)side->text.len : 3,
+                named ? side->text.data : "...");
+}
+
 static void operands_hint(checker *c, const th_ast *ast, th_tir *a, th_tir *b) {
     ty ta = tc_shallow(c, a->type), tb = tc_shallow(c, b->type);
     th_tir *whole = is_literal(a) && a->kind == TH_TIR_INT ? a : is_literal(b) && b->kind == TH_TIR_INT ? b : NULL;
     ty other = whole == a ? tb : ta;
     uint8_t ka = c->types[ta].kind, kb = c->types[tb].kind;
-    if (ka == TH_KIND_OPTION || kb == TH_KIND_OPTION)
+    if (ka == TH_KIND_FUNCTION || kb == TH_KIND_FUNCTION)
+        tc_hint(c, "a function is called with parentheses: `f()`");
+    else if ((ta == TH_TYPE_STRING && tc_is_number(tb)) || (tb == TH_TYPE_STRING && tc_is_number(ta)))
+        text_and_number_hint(c, ast, ta == TH_TYPE_STRING, ta == TH_TYPE_STRING ? tb : ta);
+    else if (ka == TH_KIND_OPTION || kb == TH_KIND_OPTION)
         tc_hint(c, "%s may be null: write `... ?? default`, or test it with `!= null` first",
                 ka == TH_KIND_OPTION ? "the left side" : "the right side");
     else if (whole && tc_is_float(other))
@@ -840,6 +884,12 @@ static void operands_hint(checker *c, const th_ast *ast, th_tir *a, th_tir *b) {
             tc_hint(c, "convert one of them: `f64(...)` or `%s(...)`", tc_text(c, to));
     } else if (ast->op == TH_TOKEN_PLUS && (ta == TH_TYPE_STRING || tb == TH_TYPE_STRING))
         tc_hint(c, "make it a text with `String(...)`, or write '${...}' inside the text");
+    else if (ast->op == TH_TOKEN_PLUS && ka == TH_KIND_LIST && tc_unify(c, tc_arg(c, ta, 0), tb))
+        tc_hint(c, "lists are joined with lists: write `... + [x]`");
+    else if (ast->op == TH_TOKEN_PLUS_ASSIGN && ka == TH_KIND_LIST && tc_unify(c, tc_arg(c, ta, 0), tb))
+        tc_hint(c, "an element is added with `push(list, x)`; lists are joined with lists: `[x]`");
+    else if (ta == TH_TYPE_BOOL && ast->nkids && is_comparison(ast) && is_comparison(ast->kids[0]))
+        tc_hint(c, "a comparison has two sides: write `a < b && b < c`");
     else if (ka == TH_KIND_ENUM && tc_is_int(tb))
         tc_hint(c, "an enum is no number: write `i64(...)`");
 }
@@ -1178,9 +1228,12 @@ static th_tir *binary(checker *c, const th_ast *ast, ty want) {
 
 static th_tir *branch(checker *c, const th_ast *ast, ty want) {
     if (ast->kind == TH_AST_BLOCK || ast->kind == TH_AST_IF) return tc_expr(c, ast, want);
+    const th_ast *block = c->block;
+    c->block = NULL; /* a statement alone: nothing comes after it in its scope */
     tc_push_scope(c);
     th_tir *n = tc_expr(c, ast, want);
     tc_pop_scope(c);
+    c->block = block;
     return n;
 }
 
@@ -1280,6 +1333,6 @@ th_tir *tc_value(checker *c, const th_ast *ast) {
     th_tir *n = tc_expr(c, ast, T_NONE);
     if (n->never && (n->type == T_NEVER || n->type == TH_TYPE_VOID)) n->type = tc_hole(c, false); /* any value */
     if (n->type != TH_TYPE_VOID) return n;
-    tc_error(c, TH_E_TYPE, ast, "this gives no value");
+    tc_no_value(c, ast, T_NONE);
     return tc_bad(c, ast);
 }

@@ -46,8 +46,9 @@ static annotation read_annotation(checker *c, func *f, uint32_t nparams) {
     if (a->nkids == nparams + 1) return (annotation){(const th_ast *const *)a->kids, a->kids[nparams]};
     if (a->nkids == 1) return (annotation){NULL, a->kids[0]};
     if (a->nkids == 0) return (annotation){0};
-    tc_error(c, TH_E_TYPE, a, "the type says %u parameter%s, the function has %u", a->nkids - 1,
-             a->nkids == 2 ? "" : "s", nparams);
+    if (tc_error(c, TH_E_TYPE, a, "the type says %u parameter%s, the function has %u", a->nkids - 1,
+                 a->nkids == 2 ? "" : "s", nparams))
+        tc_hint(c, "`Function<A, B, R>` takes an A and a B and gives an R: the last type is that of the result");
     f->bad = true;
     return (annotation){NULL, a->kids[a->nkids - 1]};
 }

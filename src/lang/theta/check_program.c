@@ -29,26 +29,47 @@ static bool loaded(checker *c, const char *path) {
     return false;
 }
 
+/* What the capsule would have is not told to be missing as well. */
+static void link_failed(checker *c, const th_ast *link) {
+    TC_PUSH(c, c->failed_links, c->nfailed_links, c->failed_links_cap, link);
+}
+
 static void link_one(checker *c, const th_ast *link, file *from) {
     const char *path = NULL, *text = NULL;
     size_t len = 0;
     c->file = from;
     if (declared(c, link->text)) return;
     th_status status = TH_E_NOT_FOUND;
-    if (c->options->load_link)
-        status = c->options->load_link(c->options->user, link->text, from->source->name, &path, &text, &len);
+    /* A capsule inside another is found with the one around it. */
+    for (th_view name = link->text; c->options->load_link && name.len && status == TH_E_NOT_FOUND;) {
+        status = c->options->load_link(c->options->user, name, from->source->name, &path, &text, &len);
+        name.len--;
+        while (name.len && name.data[name.len] != '.') name.len--;
+    }
     if (status == TH_E_NOT_FOUND) {
         if (tc_capsule(c, link->text)) return; /* a standard one */
+        if (!c->options->load_link) {
+            link_failed(c, link);
+            if (tc_error(c, TH_E_REFERENCE, link, "`%.*s` would be in another file, and none may be read here",
+                         V(link->text)))
+                tc_hint(c, "grant the capability 'fs', or compile the program before: the compiled one needs no file");
+            return;
+        }
+        link_failed(c, link);
         if (tc_error(c, TH_E_REFERENCE, link, "there is no capsule `%.*s` to link", V(link->text)))
-            tc_hint(c,
-                    "a linked capsule is looked for in .theta and .th files beside this one and in folders below it");
+            tc_link_hint(c, link->text);
         return;
     }
     if (status != TH_OK) {
+        link_failed(c, link);
         tc_error(c, status, link, "the capsule `%.*s` cannot be read: %s", V(link->text), th_status_text(status));
         return;
     }
-    if (loaded(c, path ? path : "")) return;
+    if (loaded(c, path ? path : "")) {
+        if (!declared(c, link->text))
+            tc_error(c, TH_E_REFERENCE, link, "%s has no capsule `%.*s`", path ? path : "?", V(link->text));
+        return;
+    }
     th_source *source = tc_new(c, sizeof *source);
     *source = (th_source){tc_printf(c, "%s", path ? path : "?"), text, len};
     file *f = tc_add_file(c, source, false);
@@ -256,7 +277,9 @@ static void visit_members(checker *c, visits *v, scope *members) {
         const th_ast *ast = top->asts[--top->nasts];
         for (uint32_t i = 0; i < ast->nkids; i++)
             if (ast->kids[i]) TC_PUSH(c, top->asts, top->nasts, top->asts_cap, ast->kids[i]);
-        sym *s = ast->kind == TH_AST_NAME ? tc_scope_find(members, ast->text) : NULL;
+        sym *s = NULL;
+        for (scope *in = members; in && !s && ast->kind == TH_AST_NAME; in = in->outer)
+            s = tc_scope_find(in, ast->text);
         if (s && s->kind == SYM_GLOBAL) visit_push(c, v, NULL, s->global);
         for (func *f = s && s->kind == SYM_FUNCS ? s->funcs : NULL; f; f = f->next)
             if (!f->builtin) visit_push(c, v, f, NULL);
@@ -342,6 +365,7 @@ static void check_all(checker *c, func *main, func *named) {
 static func *find_main(checker *c, file *f) {
     func *found = NULL;
     for (capsule *cap = c->capsules; cap; cap = cap->next) {
+        if (cap->outer && found) continue; /* one inside another is the entry when there is no other */
         sym *s = cap->file == f ? tc_scope_find(cap->scope, th_view_of("main")) : NULL;
         if (s && s->kind == SYM_FUNCS) found = s->funcs;
     }

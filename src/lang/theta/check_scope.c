@@ -79,8 +79,11 @@ sym *tc_define(checker *c, sym_kind kind, th_view name, const th_ast *ast) {
     sym *old = tc_scope_find(c->scope, name);
     if (old) {
         th_span at = tc_span(old->file, old->ast);
-        if (tc_error(c, TH_E_REASSIGNMENT, ast, "`%.*s` is defined already, in line %u", V(name), at.line))
+        if (tc_error(c, TH_E_REASSIGNMENT, ast, "`%.*s` is defined already, in line %u", V(name), at.line)) {
+            bool again = ast->kind == TH_AST_BINDING && !tc_kid(ast, 0) && old->kind == SYM_LOCAL && old->var;
+            if (again && !old->var->variable && !old->var->known) tc_variable_hint(c, name, old->ast, old->var->type);
             tc_note(c, old->file, old->ast, "the first definition of `%.*s`", V(name));
+        }
     }
     return tc_scope_add(c, c->scope, kind, name, ast, c->file);
 }
@@ -226,7 +229,9 @@ void tc_declare_type(checker *c, const th_ast *ast) {
     s->decl = d;
 }
 
-/* A member of a capsule, or a type declared in a block. */
+static void declare_inner(checker *c, const th_ast *ast);
+
+/* A member of a capsule. */
 static void declare_member(checker *c, const th_ast *ast) {
     switch (ast->kind) {
     case TH_AST_STRUCT:
@@ -241,10 +246,20 @@ static void declare_member(checker *c, const th_ast *ast) {
         break;
     }
     case TH_AST_VARIABLE: add_global(c, ast, true); break;
+    case TH_AST_CAPSULE: declare_inner(c, ast); break;
     case TH_AST_ERROR: break;
     default:
-        tc_error(c, TH_E_SYNTAX, ast, "a capsule holds functions, values, structs and enums; put this into a function");
+        tc_error(c, TH_E_SYNTAX, ast,
+                 "a capsule holds functions, values, structs, enums and capsules; put this into a function");
     }
+}
+
+/* A capsule inside another is named like a member of it. */
+static void clash_with_member(checker *c, const th_ast *ast) {
+    sym *s = tc_scope_find(c->scope, ast->text);
+    if (s && tc_error(c, TH_E_REASSIGNMENT, ast, "`%.*s` is defined already, in line %u", V(ast->text),
+                      tc_span(s->file, s->ast).line))
+        tc_note(c, s->file, s->ast, "the first definition of `%.*s`", V(ast->text));
 }
 
 static void fill_capsule(checker *c, capsule *cap, const th_ast *ast, file *f) {
@@ -257,6 +272,8 @@ static void fill_capsule(checker *c, capsule *cap, const th_ast *ast, file *f) {
     c->file = f;
     c->cur = NULL; /* the prelude's are declared in the midst of a function that uses them */
     for (uint32_t i = 0; i < ast->nkids; i++) declare_member(c, ast->kids[i]);
+    for (uint32_t i = 0; i < ast->nkids; i++)
+        if (ast->kids[i]->kind == TH_AST_CAPSULE) clash_with_member(c, ast->kids[i]);
     c->scope = saved;
     c->file = saved_file;
     c->cur = cur;
@@ -280,16 +297,30 @@ static capsule *find_capsule(checker *c, th_view name) {
     return NULL;
 }
 
-void tc_declare_capsule(checker *c, const th_ast *ast, file *f) {
-    capsule *old = find_capsule(c, ast->text);
+static void declare_capsule(checker *c, const th_ast *ast, file *f, capsule *outer) {
+    th_view name = ast->text;
+    if (outer && outer->name.len) name = th_view_of(tc_printf(c, "%.*s.%.*s", V(outer->name), V(name)));
+    capsule *old = find_capsule(c, name);
     if (old && old->ast) {
         th_span at = tc_span(old->file, old->ast);
-        tc_error_in(c, TH_E_REASSIGNMENT, f, ast, "the capsule `%.*s` is defined already, in %s, line %u", V(ast->text),
+        tc_error_in(c, TH_E_REASSIGNMENT, f, ast, "the capsule `%.*s` is defined already, in %s, line %u", V(name),
                     old->file->source->name, at.line);
         return;
     }
-    fill_capsule(c, new_capsule(c, ast->text, false), ast, f);
+    capsule *cap = new_capsule(c, name, outer && outer->standard);
+    cap->short_name = ast->text;
+    cap->outer = outer;
+    if (outer) {
+        cap->next_inner = outer->inner;
+        outer->inner = cap;
+    }
+    cap->scope->outer = outer ? outer->scope : NULL; /* what is around it is seen from inside */
+    fill_capsule(c, cap, ast, f);
 }
+
+static void declare_inner(checker *c, const th_ast *ast) { declare_capsule(c, ast, c->file, c->scope->capsule); }
+
+void tc_declare_capsule(checker *c, const th_ast *ast, file *f) { declare_capsule(c, ast, f, NULL); }
 
 static const th_std_file *std_file(th_view name) {
     for (size_t i = 0; i < th_theta_std_count; i++)
@@ -376,20 +407,6 @@ th_ast tc_tail(const th_ast *ast) {
     return tail;
 }
 
-static void no_member(checker *c, const th_ast *ast, capsule *cap) {
-    th_ast tail = tc_tail(ast);
-    if (!tc_error(c, TH_E_REFERENCE, &tail, "the capsule `%.*s` has no `%.*s`", V(cap->name), V(ast->text))) return;
-    th_suggest s;
-    th_suggest_init(&s, ast->text);
-    for (sym *m = cap->scope->syms; m; m = m->next) th_suggest_try(&s, m->name);
-    size_t n = cap->builtins ? th_engine_builtin_count(c->options->engine) : 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *full = th_engine_builtin(c->options->engine, i)->name;
-        if (starts_with(full, cap->name)) th_suggest_try(&s, th_view_of(full + cap->name.len + 1));
-    }
-    if (s.best.len) tc_hint(c, "did you mean `%.*s`?", V(s.best));
-}
-
 static ref enum_member(checker *c, const th_ast *ast, tdecl *d) {
     int64_t i = tc_field_index(d, ast->text);
     if (i >= 0) return (ref){.kind = REF_MEMBER_OF_ENUM, .member = i, .type = d->type};
@@ -406,16 +423,47 @@ static ref enum_member(checker *c, const th_ast *ast, tdecl *d) {
 
 static ref capsule_or_prefix(checker *c, th_view text) {
     capsule *cap = tc_capsule(c, text);
-    if (cap) return (ref){.kind = REF_CAPSULE, .capsule = cap, .text = text};
+    if (cap) return (ref){.kind = REF_CAPSULE, .capsule = cap, .text = cap->outer ? cap->name : text};
     if (tc_capsule_prefix(c, text)) return (ref){.kind = REF_PREFIX, .text = text};
     return (ref){.kind = REF_NONE};
+}
+
+/* Is `part` the beginning of the dotted name `whole`, up to a point or its end? */
+static bool begins_dotted(th_view whole, th_view part) {
+    return whole.len >= part.len && memcmp(whole.data, part.data, part.len) == 0 &&
+           (whole.len == part.len || whole.data[part.len] == '.');
+}
+
+/* The first name of a dotted one: a capsule in this one or in those around it comes before others. */
+static ref first_capsule(checker *c, th_view text) {
+    for (capsule *in = c->scope ? c->scope->capsule : NULL; in; in = in->outer)
+        for (capsule *inner = in->inner; inner; inner = inner->next_inner) {
+            if (!begins_dotted(inner->short_name, text)) continue;
+            th_view full = {inner->name.data, inner->name.len - inner->short_name.len + text.len};
+            capsule *cap = find_capsule(c, full);
+            if (cap) return (ref){.kind = REF_CAPSULE, .capsule = cap, .text = full};
+            return (ref){.kind = REF_PREFIX, .text = full};
+        }
+    ref r = capsule_or_prefix(c, text);
+    return r.kind == REF_NONE && tc_link_failed(c, text) ? (ref){.kind = REF_TOLD} : r;
+}
+
+capsule *tc_capsule_here(checker *c, th_view name) {
+    for (capsule *in = c->scope ? c->scope->capsule : NULL; in; in = in->outer)
+        for (capsule *inner = in->inner; inner; inner = inner->next_inner) {
+            if (!begins_dotted(name, inner->short_name)) continue;
+            th_view rest = {name.data + inner->short_name.len, name.len - inner->short_name.len};
+            capsule *cap = find_capsule(c, th_view_of(tc_printf(c, "%.*s%.*s", V(inner->name), V(rest))));
+            if (cap) return cap;
+        }
+    return tc_capsule(c, name);
 }
 
 ref tc_resolve_ref(checker *c, const th_ast *ast) {
     if (ast->kind == TH_AST_NAME) {
         sym *s = tc_lookup(c, ast->text);
         if (s) return (ref){.kind = REF_SYM, .sym = s, .text = ast->text};
-        return capsule_or_prefix(c, ast->text);
+        return first_capsule(c, ast->text);
     }
     const th_ast *object = ast->kind == TH_AST_MEMBER && !(ast->flags & TH_AST_OPTIONAL) ? tc_kid(ast, 0) : NULL;
     if (!object || (object->kind != TH_AST_NAME && object->kind != TH_AST_MEMBER)) return (ref){.kind = REF_NONE};
@@ -426,9 +474,9 @@ ref tc_resolve_ref(checker *c, const th_ast *ast) {
         ref deeper = capsule_or_prefix(c, th_view_of(tc_printf(c, "%.*s.%.*s", V(r.text), V(ast->text))));
         if (deeper.kind != REF_NONE) return deeper;
         if (r.kind == REF_CAPSULE)
-            no_member(c, ast, r.capsule);
+            tc_no_member(c, ast, r.capsule);
         else
-            tc_error(c, TH_E_REFERENCE, ast, "there is no capsule `%.*s.%.*s`", V(r.text), V(ast->text));
+            tc_no_capsule(c, ast, th_view_of(tc_printf(c, "%.*s.%.*s", V(r.text), V(ast->text))));
         return (ref){.kind = REF_TOLD};
     }
     if (r.kind == REF_SYM && r.sym->kind == SYM_TYPE) {
@@ -437,41 +485,4 @@ ref tc_resolve_ref(checker *c, const th_ast *ast) {
         return (ref){.kind = REF_TOLD};
     }
     return (ref){.kind = r.kind == REF_TOLD ? REF_TOLD : REF_NONE};
-}
-
-void tc_suggest_name(checker *c, th_view name, th_suggest *s) {
-    (void)name;
-    for (scope *sc = c->scope; sc; sc = sc->outer)
-        for (sym *m = sc->syms; m; m = m->next) th_suggest_try(s, m->name);
-    const char *known;
-    for (size_t i = 0; (known = tc_intrinsic_name(i)); i++) th_suggest_try(s, th_view_of(known));
-    size_t n = th_engine_builtin_count(c->options->engine);
-    for (size_t i = 0; i < n; i++) {
-        const char *full = th_engine_builtin(c->options->engine, i)->name;
-        if (strncmp(full, "Core.", 5) == 0) th_suggest_try(s, th_view_of(full + 5));
-    }
-}
-
-/* A capsule that has what was looked for in vain. */
-static const char *found_elsewhere(checker *c, th_view name) {
-    for (capsule *cap = c->capsules; cap; cap = cap->next)
-        if (!cap->standard && tc_scope_find(cap->scope, name)) return tc_printf(c, "%.*s.%.*s", V(cap->name), V(name));
-    size_t n = th_engine_builtin_count(c->options->engine);
-    for (size_t i = 0; i < n; i++) {
-        const char *full = th_engine_builtin(c->options->engine, i)->name, *dot = strrchr(full, '.');
-        if (dot && th_view_is(name, dot + 1)) return full;
-    }
-    return NULL;
-}
-
-void tc_unknown(checker *c, const th_ast *ast, th_view name) {
-    if (!tc_error(c, TH_E_REFERENCE, ast, "`%.*s` is not defined here", V(name))) return;
-    th_suggest s;
-    th_suggest_init(&s, name);
-    tc_suggest_name(c, name, &s);
-    const char *elsewhere = found_elsewhere(c, name);
-    if (s.best.len)
-        tc_hint(c, "did you mean `%.*s`?", V(s.best));
-    else if (elsewhere)
-        tc_hint(c, "did you mean `%s`?", elsewhere);
 }

@@ -14,6 +14,7 @@ enum { EXIT_NONE, EXIT_RETURN, EXIT_BREAK, EXIT_CONTINUE, EXIT_THROW };
 var *tc_bind(checker *c, th_view name, ty type, const th_ast *ast, bool variable) {
     var *v = tc_var_new(c, name, type, ast);
     v->variable = variable;
+    v->loop = c->cur ? c->cur->loop : NULL;
     if (name.len && !th_view_is(name, "_")) tc_define(c, SYM_LOCAL, name, ast)->var = v;
     return v;
 }
@@ -24,7 +25,7 @@ static ty type_of_value(checker *c, th_tir *value, ty written, const th_ast *ast
     if (value->never && written == T_NONE) return tc_hole(c, false);
     if (value->type == T_BAD && written == T_NONE) return T_BAD;
     if (t == TH_TYPE_VOID) {
-        tc_error(c, TH_E_TYPE, ast, "this gives no value");
+        tc_no_value(c, ast, T_NONE);
         return T_BAD;
     }
     if (t == T_NULL) return value->type = tc_option(c, tc_hole(c, false));
@@ -38,17 +39,17 @@ static th_tir *set_local(checker *c, var *v, th_tir *value, const th_ast *ast) {
     return n;
 }
 
-static void first_line_hint(checker *c, const th_ast *ast, th_view name, file *f, const th_ast *def) {
+static void first_line_hint(checker *c, const th_ast *ast, th_view name, file *f, const th_ast *def, ty type) {
     if (!tc_error(c, TH_E_REASSIGNMENT, ast, "`%.*s` cannot be given another value: it is bound in line %u", V(name),
                   tc_span(f, def).line))
         return;
-    tc_hint(c, "a variable is declared with its type in front: `i64 %.*s = ...`", V(name));
+    tc_variable_hint(c, name, def, type);
     tc_note(c, f, def, "the first definition of `%.*s`", V(name));
 }
 
 static th_tir *assign_local(checker *c, const th_ast *ast, var *v, th_tir *value, const th_ast *at) {
     if (!v->variable) {
-        first_line_hint(c, ast, v->name, v->file, v->ast);
+        first_line_hint(c, ast, v->name, v->file, v->ast, v->type);
         return tc_bad(c, ast);
     }
     ty have = tc_shallow(c, value->type);
@@ -70,7 +71,7 @@ static th_tir *assign_local(checker *c, const th_ast *ast, var *v, th_tir *value
 static th_tir *assign_global(checker *c, const th_ast *ast, global *g, th_tir *value, const th_ast *at) {
     if (g->state != 3) tc_global(c, g);
     if (!g->variable) {
-        first_line_hint(c, ast, g->name, g->file, g->ast);
+        first_line_hint(c, ast, g->name, g->file, g->ast, g->type);
         return tc_bad(c, ast);
     }
     value = tc_coerce(c, value, g->type, at);
@@ -147,9 +148,30 @@ static sym *assignable(checker *c, th_view name) {
     return s && s->kind == SYM_GLOBAL && s->global->variable ? s : NULL;
 }
 
+static bool used_later(const checker *c, const th_ast *ast) {
+    for (uint32_t i = 0; c->block && i < c->block->nkids; i++)
+        if (c->block->kids[i]->from > ast->from && tc_mentions(c->block->kids[i], ast->text)) return true;
+    return false;
+}
+
+/* `n = n + 1` in a block or loop where n is bound outside of it: a new n, which is most likely not what is meant. */
+static void warn_shadow(checker *c, const th_ast *ast, const th_ast *value) {
+    sym *s = tc_lookup(c, ast->text);
+    bool local = s && s->kind == SYM_LOCAL && s->var && s->var->owner == c->cur && !s->var->known;
+    if ((!local && !(s && s->kind == SYM_GLOBAL)) || tc_scope_find(c->scope, ast->text) || !c->cur) return;
+    if (!tc_mentions(value, ast->text)) return;
+    bool each_turn = c->cur->loop && (!local || c->cur->loop != s->var->loop);
+    if (!each_turn && used_later(c, ast)) return;
+    if (!tc_warn(c, ast, "this binds a new `%.*s` in this block; the one of line %u stays as it is", V(ast->text),
+                 tc_span(s->file, s->ast).line))
+        return;
+    tc_variable_hint(c, ast->text, s->ast, local ? s->var->type : s->global->type);
+}
+
 static th_tir *binding(checker *c, const th_ast *ast, ty want) {
     const th_ast *written = tc_kid(ast, 0), *value = tc_kid(ast, 1);
     if (!value) return tc_bad(c, ast);
+    if (!written && want == TH_TYPE_VOID && !assignable(c, ast->text)) warn_shadow(c, ast, value);
     sym *s = written ? NULL : assignable(c, ast->text);
     if (s) {
         size_t told = c->diags->error_count;
@@ -165,8 +187,25 @@ static th_tir *binding(checker *c, const th_ast *ast, ty want) {
     return bind_value(c, ast, value, written ? tc_resolve(c, written, NULL) : T_NONE, false, want);
 }
 
+/* `print x` reads as a variable of the type `print`: told as the call it is meant to be. */
+static bool names_no_type(checker *c, const th_ast *type) {
+    if (type->nkids || (type->flags & TH_AST_OPTIONAL)) return false;
+    th_ast name = *type;
+    name.kind = TH_AST_NAME;
+    ref r = tc_resolve_ref(c, &name);
+    bool function = r.kind == REF_SYM &&
+                    (r.sym->kind == SYM_FUNCS || (r.sym->kind == SYM_LOCAL && r.sym->var && r.sym->var->known));
+    bool core = tc_builtin_funcs(c, th_view_of(tc_printf(c, "Core.%.*s", V(type->text)))) != NULL;
+    bool known = r.kind == REF_NONE && (core || (tc_intrinsic(type->text) && !tc_names_type(c, type->text)));
+    if (!function && !known) return false;
+    if (tc_error(c, TH_E_REFERENCE, type, "`%.*s` is a function, not a type", V(type->text)))
+        tc_hint(c, "a call needs parentheses: `%.*s(...)`", V(type->text));
+    return true;
+}
+
 static th_tir *declaration(checker *c, const th_ast *ast, ty want) {
     const th_ast *value = tc_kid(ast, 1);
+    if (!value && names_no_type(c, ast->kids[0])) return tc_bad(c, ast);
     ty t = tc_resolve(c, ast->kids[0], NULL);
     if (t == TH_TYPE_VOID) {
         tc_error(c, TH_E_TYPE, ast->kids[0], "a variable cannot be void");
@@ -223,7 +262,7 @@ static th_tir *change_name(checker *c, const change *ch, const th_ast *target, t
     ref r = tc_resolve_ref(c, target);
     if (r.kind == REF_TOLD) return tc_bad(c, ch->ast);
     if (r.kind != REF_SYM) {
-        tc_unknown(c, target, target->text);
+        tc_unknown_target(c, target);
         if (ch->value) tc_value(c, ch->value);
         return tc_bad(c, ch->ast);
     }
@@ -235,7 +274,7 @@ static th_tir *change_name(checker *c, const change *ch, const th_ast *target, t
         return value->type == T_BAD ? value : assign_global(c, ch->ast, s->global, value, at);
     }
     if (s->kind != SYM_LOCAL || !s->var || s->var->known) {
-        first_line_hint(c, ch->ast, target->text, s->file, s->ast);
+        first_line_hint(c, ch->ast, target->text, s->file, s->ast, T_NONE);
         return tc_bad(c, ch->ast);
     }
     th_tir *old = ch->op ? tc_value(c, target) : NULL;
@@ -484,9 +523,12 @@ static th_tir *leave_loop(checker *c, loop *l, th_tir *node, fact *normal, const
 static th_tir *loop_body(checker *c, const th_ast *ast) {
     if (!ast) return tc_void(c, NULL);
     if (ast->kind == TH_AST_BLOCK) return tc_expr(c, ast, TH_TYPE_VOID);
+    const th_ast *block = c->block;
+    c->block = NULL;
     tc_push_scope(c);
     th_tir *n = tc_expr(c, ast, TH_TYPE_VOID);
     tc_pop_scope(c);
+    c->block = block;
     return n;
 }
 
@@ -806,13 +848,16 @@ th_tir *tc_block(checker *c, const th_ast *ast, ty want, bool own_scope) {
     uint32_t n = ast->nkids;
     th_tir **nodes = tc_new(c, (n + 1) * sizeof *nodes);
     bool bad = false, told = c->facts == &tc_dead, never = false;
+    const th_ast *outer_block = c->block;
     for (uint32_t i = 0; i < n; i++) {
         warn_unreached(c, ast->kids[i], &told);
+        c->block = ast;
         bool last = i + 1 == n && !never;
         nodes[i] = tc_expr(c, ast->kids[i], last ? want : TH_TYPE_VOID);
         bad |= nodes[i]->type == T_BAD;
         never |= nodes[i]->never;
     }
+    c->block = outer_block;
     if (own_scope) tc_pop_scope(c);
     ty type = n && want != TH_TYPE_VOID && !never ? nodes[n - 1]->type : TH_TYPE_VOID;
     if (type == T_NEVER) type = TH_TYPE_VOID;

@@ -304,6 +304,11 @@ static th_tir *sort_rows(checker *c, const th_ast *ast, th_tir *table, arg *args
         bool descending = call && th_view_is(key->kids[0]->text, "desc");
         if (descending || (call && th_view_is(key->kids[0]->text, "asc"))) key = key->kids[1];
         cell x = tc_cell(c, v, key);
+        if (!x.bad && x.constant) {
+            if (tc_error(c, TH_E_TYPE, key, "this is the same for all rows, and so no order"))
+                tc_hint(c, "rows are sorted by columns: `sort(a, desc(b))`");
+            x.bad = true;
+        }
         bad |= x.bad;
         if (!bad) th_spec_add(v->spec, (th_view){0}, tc_emit(c, v, &x, T_NONE), descending);
     }
@@ -477,6 +482,10 @@ static th_tir *aggregate(checker *c, const th_ast *ast, th_tir *table, arg *args
     gathered all = {0};
     th_agg agg;
     for (uint32_t i = 0; i < n; i++) {
+        if (tc_unknown_aggregates(c, args[i].ast)) {
+            good = false;
+            continue;
+        }
         composed |= !tc_is_aggregate(args[i].ast, &agg);
         uint32_t before = all.count;
         gather(c, args[i].ast, &all);
@@ -680,6 +689,8 @@ bool tc_is_verb(th_view name) {
     return false;
 }
 
+const char *tc_verb_name(size_t i) { return i < TH_COUNT(verbs) ? verbs[i].name : NULL; }
+
 static bool plain_arguments(checker *c, arg *args, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         if (!args[i].ast || args[i].ast->kind == TH_AST_ERROR) return false;
@@ -838,6 +849,33 @@ static ty row_of_file(checker *c, const th_ast *ast, const char *path, th_csv_op
     return tc_row(c, cs.items, cs.count);
 }
 
+static bool has_field(const th_schema *schema, th_view name) {
+    for (size_t i = 0; i < schema->nfields; i++)
+        if (th_view_is(name, schema->fields[i].name)) return true;
+    return false;
+}
+
+/* A declared row against the file as it is now: a column that is not there is told where the table is made, and not
+** when rows are wanted. A file that cannot be read yet may come later. */
+static bool declared_columns_there(checker *c, const th_ast *ast, const char *path, ty row, const th_csv_options *o) {
+    th_error err = {0};
+    th_schema *schema = NULL;
+    tdecl *d = c->types[row].decl;
+    th_status status = c->options->file_schema(c->options->user, path, o, &schema, &err);
+    if (status == TH_E_NOMEM) tc_no_memory(c);
+    c->schema = schema; /* released at the end, should the memory run out here */
+    const char *missing = status == TH_E_REFERENCE ? err.message : NULL;
+    tc_fields(c, d);
+    for (uint32_t i = 0; status == TH_OK && !missing && i < d->nfields; i++)
+        if (!has_field(schema, d->fields[i].name))
+            missing = tc_printf(c, "'%s' has no column '%.*s'", path, V(d->fields[i].name));
+    if (missing && tc_error(c, TH_E_REFERENCE, ast, "%s", missing))
+        tc_note(c, d->file, d->ast, "the row `%.*s` is declared here", V(d->name));
+    c->schema = NULL;
+    if (schema) th_schema_release(schema);
+    return !missing;
+}
+
 static th_tir *read_file(checker *c, const th_ast *ast, arg *args, uint32_t n, ty want, bool csv) {
     const char *name = csv ? "Csv.read" : "Arrow.read";
     th_csv_options o = {0};
@@ -862,11 +900,18 @@ static th_tir *read_file(checker *c, const th_ast *ast, arg *args, uint32_t n, t
     bool known = path->kind == TH_TIR_STRING && c->options->file_schema;
     if (row != T_NONE) {
         if (csv && !declare_fields(c, ast, row, &o)) return tc_bad(c, ast);
+        if (known && !declared_columns_there(c, ast, tc_printf(c, "%.*s", V(path->text)), row, csv ? &o : NULL))
+            return tc_bad(c, ast);
     } else if (known) {
         row = row_of_file(c, path_ast, tc_printf(c, "%.*s", V(path->text)), &o, csv);
     } else {
-        if (tc_error(c, TH_E_TYPE, ast, "the columns of this file are not known when the program is compiled"))
-            tc_hint(c, "declare the row: `struct Row { ... }` and `name<Table<Row>> = %s(...)`", name);
+        bool closed = path->kind == TH_TIR_STRING; /* the path is known, but the host lets no file be read */
+        if (tc_error(c, TH_E_TYPE, ast,
+                     closed ? "this file may not be read when the program is compiled, so that its "
+                              "columns are not known"
+                            : "the columns of this file are not known when the program is compiled"))
+            tc_hint(c, "declare the row: `struct Row { ... }` and `name<Table<Row>> = %s(...)`%s", name,
+                    closed ? ", or grant the capability 'fs'" : "");
         return tc_bad(c, ast);
     }
     if (row == T_BAD) return tc_bad(c, ast);

@@ -602,7 +602,7 @@ static ty named_type(checker *c, const th_ast *ast) {
     for (size_t i = 0; i < name.len; i++)
         if (name.data[i] == '.') dot = i;
     if (dot == name.len) return NO_TYPE;
-    capsule *cap = tc_capsule(c, (th_view){name.data, dot});
+    capsule *cap = tc_capsule_here(c, (th_view){name.data, dot});
     sym *s = cap ? tc_member(c, cap, (th_view){name.data + dot + 1, name.len - dot - 1}) : NULL;
     return s && s->kind == SYM_TYPE ? s->type : NO_TYPE;
 }
@@ -610,7 +610,11 @@ static ty named_type(checker *c, const th_ast *ast) {
 static void unknown_type(checker *c, const th_ast *ast) {
     static const char *const known[] = {"Number", "String", "Boolean",  "Symbol",   "List",  "Dict",
                                         "Tuple",  "Table",  "Function", "Variadic", "Error", "void"};
-    if (!tc_error(c, TH_E_REFERENCE, ast, "there is no type `%.*s`", V(ast->text))) return;
+    struct inst *cur = c->cur;
+    c->cur = NULL; /* a missing type is one cause, however many functions name it */
+    bool first = tc_first_unknown(c, th_view_of(tc_printf(c, "<%.*s>", V(ast->text))));
+    c->cur = cur;
+    if (!first || !tc_error(c, TH_E_REFERENCE, ast, "there is no type `%.*s`", V(ast->text))) return;
     th_suggest s;
     th_suggest_init(&s, ast->text);
     for (size_t i = 0; i < TH_COUNT(known); i++) th_suggest_try(&s, th_view_of(known[i]));
@@ -620,6 +624,11 @@ static void unknown_type(checker *c, const th_ast *ast) {
     if (th_view_is(ast->text, "int") || th_view_is(ast->text, "long")) s.best = th_view_of("i64");
     if (th_view_is(ast->text, "double") || th_view_is(ast->text, "float")) s.best = th_view_of("f64");
     if (s.best.len) tc_hint(c, "did you mean `%.*s`?", V(s.best));
+}
+
+bool tc_names_type(checker *c, th_view name) {
+    sym *s = tc_lookup(c, name);
+    return (s && s->kind == SYM_TYPE) || plain_type(name) != NO_TYPE || th_view_is(name, "Number");
 }
 
 static ty resolve_base(checker *c, const th_ast *ast, tvars *vars) {
@@ -651,7 +660,8 @@ static ty resolve_base(checker *c, const th_ast *ast, tvars *vars) {
     if ((t = generic_type(c, ast, args, ast->nkids, vars)) != NO_TYPE) return t;
     if ((t = named_type(c, ast)) != NO_TYPE) return t;
     if (is_opaque(c, ast->text)) return tc_intern(c, TH_KIND_OPAQUE, NULL, 0, NULL, ast->text);
-    unknown_type(c, ast);
+    bool dotted = memchr(ast->text.data, '.', ast->text.len) != NULL;
+    if (!dotted || !tc_link_failed(c, ast->text)) unknown_type(c, ast);
     return T_BAD;
 }
 

@@ -51,7 +51,6 @@ th_expr_ref tc_emit(checker *c, verb *v, cell *x, ty type);
 ty tc_cell_type(checker *c, const cell *x); /* with null */
 bool tc_column_type(checker *c, ty t, th_column_type *out);
 ty tc_type_of_column(checker *c, const th_field *f);
-bool tc_is_aggregate(const th_ast *ast, th_agg *out);
 cell tc_aggregate(checker *c, verb *v, const th_ast *ast, th_agg agg);
 
 #endif

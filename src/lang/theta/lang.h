@@ -22,10 +22,11 @@ typedef struct th_theta_options {
     th_theta_mode mode;
     th_engine *engine; /* whose builtins may be used; required */
     void *user;
-    /* Finds the text of a linked capsule by dotted name; the standard ones (Theta.IO ..) are known without it. TH_E_NOT_FOUND:
+    /* Whether the compiler may read files is the host's to say: each of the next two may be NULL, and nothing is read then.
+    ** Finds the text of a linked capsule by dotted name; the standard ones (Theta.IO ..) are known without it. TH_E_NOT_FOUND:
     ** none. Texts are borrowed until the compilation ends. */
     th_status (*load_link)(void *user, th_view name, const char *from_file, const char **path, const char **text, size_t *len);
-    /* Schema of a data file named by a constant path, for static row types; NULL: paths are not looked at. Shares. */
+    /* Schema of a data file named by a constant path, for static row types; NULL: such tables need a declared type. Shares. */
     th_status (*file_schema)(void *user, const char *path, const th_csv_options *csv, th_schema **out, th_error *err);
     /* Values that exist outside, by name (the REPL's earlier results): type text as th_type_print writes it. */
     bool (*outer_type)(void *user, th_view name, th_view *type);

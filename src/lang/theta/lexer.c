@@ -338,6 +338,8 @@ static bool push_opening(lexer *lx, uint32_t string_from) {
     return true;
 }
 
+static uint32_t line_of(lexer *lx, uint32_t at) { return th_report_span(lx->report, at, at).line; }
+
 /* With an odd quote in the file every later string is inside out: the first one that spans lines is the likely culprit,
 *and
 ** what the parser would say from there on is noise. */
@@ -351,6 +353,9 @@ static void unterminated_string(lexer *lx, uint32_t from) {
                  "the string that begins at %u:%u spans several lines: is its closing quote missing?",
                  (unsigned)span.line, (unsigned)span.column);
         th_report_hint(lx->report, hint);
+    } else if (lx->depth && from > lx->openings[lx->depth - 1].string_from &&
+               line_of(lx, lx->openings[lx->depth - 1].string_from) == line_of(lx, from)) {
+        th_report_hint(lx->report, "it begins inside '${': is the '}' missing before it?");
     } else {
         th_report_hint(lx->report, "close it with ', and write a quote inside a string as \\'");
     }

@@ -100,35 +100,14 @@ static void describe(const th_parser *p, const th_token *t, char *out, size_t si
     snprintf(out, size, "'%.*s%s'", (int)len, text.data, len < text.len ? "..." : "");
 }
 
-/* What a word or sign of other languages is called here. */
-static const char *foreign_hint(const th_parser *p, const th_token *t) {
-    static const char *const words[][2] = {
-        {"and", "'and' is written &&"},
-        {"or", "'or' is written ||"},
-        {"not", "'not' is written !"},
-        {"elif", "write 'else if'"},
-        {"elseif", "write 'else if'"},
-        {"elsif", "write 'else if'"},
-        {"then", "no 'then' follows a condition"},
-        {"do", "no 'do' follows a condition"},
-    };
-    if (t->kind == TH_TOKEN_QUESTION) return "write if (condition) a else b; a default for null is written x ?? y";
-    if (t->kind == TH_TOKEN_ASSIGN) return "an assignment is a statement of its own; values are compared with '=='";
-    if (t->kind != TH_TOKEN_NAME) return NULL;
-    for (size_t i = 0; i < TH_COUNT(words); i++)
-        if (th_view_is(th_token_view(p, t), words[i][0])) return words[i][1];
-    return NULL;
-}
-
 void th_expected(th_parser *p, const char *wanted) {
-    if (p->panic) return;
+    if (p->panic || th_foreign_word(p)) return;
     char found[64];
     const th_token *t = th_cur(p);
     describe(p, t, found, sizeof found);
     const char *reserved = t->kind == TH_TOKEN_NAME && th_word_reserved((th_word)t->word) ? "the word " : "";
     th_error_at(p, t, "expected %s, found %s%s", wanted, reserved, found);
-    const char *hint = foreign_hint(p, t);
-    if (hint) th_hint(p, hint);
+    th_hint_unexpected(p);
 }
 
 bool th_expect(th_parser *p, th_token_kind kind, const char *wanted) {
@@ -428,7 +407,10 @@ static th_ast *parse_struct_field(th_parser *p) {
     if (c_form) type = th_parse_type(p);
     th_view name = th_token_view(p, th_cur(p));
     if (!th_expect(p, TH_TOKEN_NAME, "a field, as in name<Type>, or '}'")) return th_hole(p);
-    if (!c_form && th_kind(p) != TH_TOKEN_LT) {
+    if (!c_form && th_kind(p) == TH_TOKEN_ASSIGN) {
+        th_error_at(p, th_cur(p), "expected the type of the field in '<' and '>', found '='");
+        th_hint(p, "if this is no field, the '}' of the struct is missing before it");
+    } else if (!c_form && th_kind(p) != TH_TOKEN_LT) {
         th_expected(p, "the type of the field in '<' and '>'");
         if (th_kind(p) == TH_TOKEN_COLON) th_hint(p, "a field is written name<Type>");
     } else if (!c_form) {
@@ -468,6 +450,10 @@ static th_ast *parse_type_definition(th_parser *p, th_ast_kind kind) {
     th_advance(p);
     while (!p->panic && th_kind(p) != TH_TOKEN_RBRACE && th_kind(p) != TH_TOKEN_END) {
         th_push(p, kind == TH_AST_STRUCT ? parse_struct_field(p) : parse_enum_member(p));
+        if (!p->panic && kind == TH_AST_ENUM && th_kind(p) == TH_TOKEN_ASSIGN) {
+            th_error_at(p, th_cur(p), "a member of an enum has no value of its own");
+            th_hint(p, "members are numbered from 0, as they stand: i64(Name.MEMBER)");
+        }
         if (!p->panic && !th_accept(p, TH_TOKEN_COMMA)) th_accept(p, TH_TOKEN_SEMICOLON);
     }
     th_close(p, open, "'}'");
@@ -504,6 +490,20 @@ static th_ast *parse_link(th_parser *p, th_level level) {
     th_advance(p);
     th_view name = th_parse_dotted(p, "the name of a capsule");
     return th_leaf(p, TH_AST_LINK, from, name);
+}
+
+/* Reports a word of another language that begins a definition. True: what follows can be read without it. */
+static bool skip_foreign(th_parser *p, const char *hint, bool skip) {
+    th_view word = th_token_view(p, th_cur(p));
+    th_error_at(p, th_cur(p), "'%.*s' is no word of Theta", (int)word.len, word.data);
+    th_hint(p, hint);
+    if (!skip || p->dead) return false;
+    p->panic = false;
+    th_advance(p);
+    while (th_kind(p) == TH_TOKEN_NAME && th_peek(p, 1)->kind == TH_TOKEN_NAME && !th_peek(p, 1)->newline &&
+           th_foreign_prefix(th_token_view(p, th_cur(p))))
+        th_advance(p); /* public static ..: one mistake */
+    return true;
 }
 
 /* ---- Loops -------------------------------------------------------------------------------------------------- */
@@ -553,6 +553,9 @@ static th_ast *parse_for_steps(th_parser *p, uint32_t from) {
     th_ast *init = NULL, *condition = NULL, *step = NULL;
     th_scope saved = th_scope_open(p, true);
     th_advance(p);
+    bool skip = false;
+    if (th_is_name(th_cur(p)) && th_foreign_definition(p, &skip) && skip)
+        skip_foreign(p, "a variable of a loop is declared with its type: for (i64 i = 0; ...)", true);
     if (th_kind(p) != TH_TOKEN_SEMICOLON) init = th_parse_statement(p, TH_LEVEL_LOCAL);
     th_expect(p, TH_TOKEN_SEMICOLON, "';' after the start of the loop");
     if (!p->panic && th_kind(p) != TH_TOKEN_SEMICOLON) condition = th_parse_expression(p);
@@ -604,50 +607,51 @@ static th_ast *parse_for(th_parser *p) {
 
 /* ---- Statements --------------------------------------------------------------------------------------------- */
 
-/* Words that begin definitions in other languages. */
-static const char *foreign_definition(const th_parser *p, bool *value) {
-    static const char *const values[] = {"let", "var", "const", "val", "auto"};
-    static const char *const functions[] = {"function", "def", "fn", "func", "fun"};
-    static const char *const branches[] = {"elif", "elseif", "elsif"};
-    static const char *const others[][2] = {
-        {"class", "data is described by struct Name { field<Type> }"},
-        {"import", "write link Name"},
-        {"module", "write capsule Name { }"},
-        {"namespace", "write capsule Name { }"},
-        {"package", "write capsule Name { }"},
-        {"case", "write match x { pattern -> value }"},
-        {"using", "write link Name"},
-        {"include", "write link Name"},
-    };
-    const th_token *next = th_peek(p, 1);
-    *value = false;
-    if (next->kind != TH_TOKEN_NAME || next->newline) return NULL;
-    th_view word = th_token_view(p, th_cur(p));
-    for (size_t i = 0; i < TH_COUNT(values); i++) {
-        if (!th_view_is(word, values[i])) continue;
-        *value = true;
-        return "a value is bound with name = value or name<Type> = value, and a variable with Type name = value";
-    }
-    for (size_t i = 0; i < TH_COUNT(functions); i++)
-        if (th_view_is(word, functions[i]))
-            return "a function is written Result name(Type a) { ... } or name<Function<Type, Result>> = (a<Type>) -> "
-                   "...";
-    for (size_t i = 0; i < TH_COUNT(branches); i++)
-        if (th_view_is(word, branches[i])) return "write 'else if'";
-    for (size_t i = 0; i < TH_COUNT(others); i++)
-        if (th_view_is(word, others[i][0])) return others[i][1];
-    return NULL;
+/* name: Type = value, as the type stands in other languages. */
+static bool colon_binding_ahead(const th_parser *p) {
+    if (!th_is_name(th_cur(p)) || th_peek(p, 1)->kind != TH_TOKEN_COLON || th_peek(p, 1)->newline) return false;
+    uint32_t after = th_after_type(p, p->at + 2);
+    return after && p->tokens[after].kind == TH_TOKEN_ASSIGN;
 }
 
-/* Reports such a word. True: what follows can be read without it. */
-static bool skip_foreign(th_parser *p, const char *hint, bool value) {
-    th_view word = th_token_view(p, th_cur(p));
-    th_error_at(p, th_cur(p), "'%.*s' is no word of Theta", (int)word.len, word.data);
-    th_hint(p, hint);
-    if (!value || p->dead) return false;
-    p->panic = false;
+static th_ast *parse_colon_binding(th_parser *p, bool told) {
+    uint32_t from = th_here(p);
+    th_view name = th_token_view(p, th_cur(p));
     th_advance(p);
-    return true;
+    if (!told) {
+        th_error_at(p, th_cur(p), "a type does not stand after ':'");
+        th_hint(p, "it stands in '<' and '>': name<Type> = value");
+        if (p->dead) return th_hole(p);
+        p->panic = false;
+    }
+    th_advance(p);
+    th_ast *type = th_parse_type(p);
+    th_expect(p, TH_TOKEN_ASSIGN, "'=' and a value");
+    th_ast *value = p->panic ? th_hole(p) : th_parse_expression(p);
+    th_ast *node = TH_NODE(p, TH_AST_BINDING, from, type, value);
+    node->text = name;
+    return node;
+}
+
+/* name(Type a) { }: the result type is missing. */
+static bool untyped_function_ahead(const th_parser *p) {
+    const th_token *open = th_peek(p, 1);
+    if (!th_is_name(th_cur(p)) || open->kind != TH_TOKEN_LPAREN || open->newline || open->to == TH_NO_PARTNER)
+        return false;
+    const th_token *brace = &p->tokens[open->to + 1];
+    return brace->kind == TH_TOKEN_LBRACE && !brace->newline && !th_foreign_block(th_token_view(p, th_cur(p)));
+}
+
+static th_ast *parse_untyped_function(th_parser *p) {
+    th_view name = th_token_view(p, th_cur(p));
+    th_error_at(p, th_cur(p), "the function '%.*s' lacks the type of its result", (int)(name.len < 80 ? name.len : 80),
+                name.data);
+    th_hint(p, "it stands before the name, void when there is no result: void name(Type a) { ... }");
+    if (p->dead) return th_hole(p);
+    p->panic = false;
+    p->at = th_peek(p, 1)->to + 1; /* the parameters may be written in any way: only the body is looked at */
+    th_parse_block(p, "'{' and the body of the function");
+    return th_hole(p);
 }
 
 /* Does `name<T>` begin a binding here? *bare: its `=` is left out. */
@@ -670,9 +674,11 @@ static bool binding_ahead(const th_parser *p, th_level level, bool *bare) {
 static th_ast *parse_expression_statement(th_parser *p) { return th_parse_assignment(p, th_parse_expression(p)); }
 
 static th_ast *parse_named_statement(th_parser *p, th_level level) {
-    bool bare, value;
-    const char *hint = foreign_definition(p, &value);
-    if (hint && !skip_foreign(p, hint, value)) return th_hole(p);
+    bool bare, skip;
+    const char *hint = th_foreign_definition(p, &skip);
+    if (hint && !skip_foreign(p, hint, skip)) return th_hole(p);
+    if (colon_binding_ahead(p)) return parse_colon_binding(p, hint != NULL);
+    if (untyped_function_ahead(p)) return parse_untyped_function(p);
     if (binding_ahead(p, level, &bare)) return parse_typed_binding(p, bare);
     if (th_c_form_ahead(p)) return parse_c_form(p);
     return parse_expression_statement(p);
@@ -749,7 +755,7 @@ th_ast *th_parse_statement(th_parser *p, th_level level) {
     th_leave(p);
     if (level == TH_LEVEL_MEMBER && !p->panic && !is_definition(node)) {
         th_error_node(p, node, "a capsule holds definitions, and this is none");
-        th_hint(p, "put it into a function, such as main<Function<Number>> = () -> { ... }");
+        th_hint(p, "put it into a function, such as main<Function<void>> = () -> { ... }");
         p->panic = p->dead;
     }
     return node;
@@ -785,33 +791,15 @@ static bool follows_freely(const th_parser *p, const th_ast *statement) {
     return th_is_name(th_cur(p)) && th_after_types(p, p->at + 1, &after) && after == TH_TOKEN_ASSIGN;
 }
 
-/* `name(...) {`: a construct of another language, or a function without its result type. */
-static const char *brace_hint(const th_ast *statement) {
-    if (statement->kind != TH_AST_CALL || !statement->kids || statement->kids[0]->kind != TH_AST_NAME) return NULL;
-    th_view name = statement->kids[0]->text;
-    if (th_view_is(name, "switch")) return "write match x { pattern -> value }";
-    if (th_view_is(name, "elif") || th_view_is(name, "elseif") || th_view_is(name, "elsif")) return "write 'else if'";
-    if (th_view_is(name, "foreach")) return "write for (x in xs)";
-    if (th_view_is(name, "catch")) return "'catch' follows the block of a 'try'";
-    if (th_view_is(name, "unless")) return "write if (!condition)";
-    return "a function is written Result name(Type a) { ... } or name<Function<Type, Result>> = (a<Type>) -> ...";
-}
-
-static void statement_hint(th_parser *p, const th_ast *statement) {
-    const char *hint = NULL;
-    if (th_kind(p) == TH_TOKEN_COMMA && statement->kind == TH_AST_VARIABLE)
-        hint = "each variable is a statement of its own";
-    else if (th_kind(p) == TH_TOKEN_LBRACE)
-        hint = brace_hint(statement);
-    else if (th_kind(p) == TH_TOKEN_COLON && statement->kind == TH_AST_NAME)
-        hint = "a type is written name<Type>";
-    else if (statement->kind == TH_AST_NAME && th_kind(p) >= TH_TOKEN_INT && th_kind(p) <= TH_TOKEN_SYMBOL)
-        hint = "a call needs parentheses: f(x)";
-    else if (th_kind(p) == TH_TOKEN_ARROW)
-        hint = "a function's parameters stand in parentheses: (a<Type>, b<Type>) -> ...";
-    else if (th_kind(p) == TH_TOKEN_NAME && th_word_at(p) == TH_WORD_ELSE)
-        hint = "'else' follows the branch of an 'if'";
-    if (hint) th_hint(p, hint);
+/* switch (x) { ... } and the like: told at the word. */
+static bool foreign_block(th_parser *p, const th_ast *statement) {
+    if (th_kind(p) != TH_TOKEN_LBRACE || statement->kind != TH_AST_CALL || !statement->kids) return false;
+    const th_ast *callee = statement->kids[0];
+    const char *hint = callee->kind == TH_AST_NAME ? th_foreign_block(callee->text) : NULL;
+    if (!hint) return false;
+    th_error_node(p, callee, "'%.*s' is no word of Theta", (int)callee->text.len, callee->text.data);
+    th_hint(p, hint);
+    return true;
 }
 
 void th_end_statement(th_parser *p, const th_ast *statement) {
@@ -825,8 +813,9 @@ void th_end_statement(th_parser *p, const th_ast *statement) {
     default: break;
     }
     if (t->newline || follows_freely(p, statement)) return;
+    if (foreign_block(p, statement)) return;
     th_expected(p, "a new line or ';' after the statement");
-    statement_hint(p, statement);
+    th_hint_statement(p, statement);
 }
 
 void th_parse_statements(th_parser *p, th_level level) {

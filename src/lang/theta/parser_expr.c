@@ -194,7 +194,7 @@ static th_ast *parse_argument(th_parser *p) {
         th_advance(p);
         if (next == TH_TOKEN_ASSIGN) {
             th_expected(p, "',' or ')'");
-            th_hint(p, "an argument is named with ':', as in f(name: value); '==' compares");
+            th_hint(p, "values are compared with '=='; an argument is named with ':', as in f(name: value)");
             return th_hole(p);
         }
         th_advance(p);
@@ -229,9 +229,11 @@ static th_ast *parse_index(th_parser *p, th_ast *subject) {
         th_expected(p, "an index");
         th_hint(p, "the type of a list is written List<Type>");
     }
+    bool empty = p->panic;
     th_ast *index = p->panic ? th_hole(p) : th_parse_expression(p);
     th_close(p, open, "an operator or ']'");
     th_scope_close(p, saved);
+    p->panic |= empty; /* what follows `i64[]` is no statement's end either */
     return TH_NODE(p, TH_AST_INDEX, subject->from, subject, index);
 }
 
@@ -303,6 +305,10 @@ th_ast *th_parse_params(th_parser *p) {
         th_push(p, parse_param(p));
         if (p->panic || !th_accept(p, TH_TOKEN_COMMA)) break;
     }
+    if (!p->panic && th_kind(p) == TH_TOKEN_COLON) {
+        th_expected(p, "',' or ')'");
+        th_hint(p, "a parameter is written name<Type> or Type name");
+    }
     th_close(p, open, "',' or ')'");
     th_scope_close(p, saved);
     return th_node_of(p, TH_AST_PARAMS, from, mark);
@@ -352,6 +358,14 @@ static bool arrow_at(const th_parser *p, uint32_t i, bool definite) {
 static th_ast *parse_paren(th_parser *p) {
     uint32_t from = th_here(p), open = p->at, close = p->tokens[open].to;
     bool typed = typed_params_at(p, open);
+    if (typed && close != TH_NO_PARTNER && p->tokens[close + 1].kind == TH_TOKEN_PIPE && !p->no_arrow) {
+        th_error_at(p, &p->tokens[close + 1], "the body of a function follows '->', not '=>'");
+        th_hint(p, "'=>' hands a value to a function; a function is written (a<Type>) -> ...");
+        p->panic = p->dead;
+        if (p->dead) return th_hole(p);
+        th_ast *params = th_parse_params(p);
+        return p->panic ? th_hole(p) : parse_lambda_body(p, from, params);
+    }
     if (close != TH_NO_PARTNER && arrow_at(p, close + 1, typed)) {
         th_ast *params = th_parse_params(p);
         return p->panic || th_kind(p) != TH_TOKEN_ARROW ? th_hole(p) : parse_lambda_body(p, from, params);
@@ -359,6 +373,7 @@ static th_ast *parse_paren(th_parser *p) {
     if (typed && close != TH_NO_PARTNER) {
         th_ast *params = th_parse_params(p);
         th_expected(p, params->nkids ? "'->' and the body of the function" : "'->' after the empty parameter list");
+        if (th_kind(p) == TH_TOKEN_LBRACE) th_hint(p, "a function is written (a<Type>) -> { ... }");
         return th_hole(p);
     }
     th_scope saved = th_scope_open(p, true);
@@ -630,7 +645,32 @@ th_ast *th_parse_condition(th_parser *p) {
     return node;
 }
 
+/* if x: ..., as in languages where indentation makes blocks: told once, since all of them are written so. */
+static void skip_colon(th_parser *p) {
+    if (!p->colon) {
+        th_error_at(p, th_cur(p), "a block does not begin with ':'");
+        th_hint(p, "it stands in braces: if (condition) { ... } else { ... }");
+        p->panic = p->dead;
+    }
+    p->colon = true;
+    th_advance(p);
+}
+
+/* if (x) then ... */
+static bool foreign_then(th_parser *p) {
+    const th_token *t = th_cur(p), *next = th_peek(p, 1);
+    th_view word = th_token_view(p, t);
+    if (t->kind != TH_TOKEN_NAME || (!th_view_is(word, "then") && !th_view_is(word, "do"))) return false;
+    bool block = next->newline || next->kind == TH_TOKEN_LBRACE || next->kind == TH_TOKEN_NAME;
+    if (!block) return false;
+    th_error_at(p, t, "no '%.*s' follows a condition", (int)word.len, word.data);
+    th_hint(p, "a branch is a block in braces, or one statement");
+    return true;
+}
+
 th_ast *th_parse_branch(th_parser *p) {
+    if (!p->panic && th_kind(p) == TH_TOKEN_COLON) skip_colon(p);
+    if (p->panic || foreign_then(p)) return th_hole(p);
     if (th_kind(p) == TH_TOKEN_LBRACE) return th_parse_brace(p, true);
     return th_parse_statement(p, TH_LEVEL_LOCAL);
 }
@@ -653,7 +693,18 @@ static th_ast *parse_if(th_parser *p) {
         th_push(p, th_parse_condition(p));
         th_push(p, p->panic ? th_hole(p) : th_parse_branch(p));
         more = false;
-        if (p->panic || !else_ahead(p)) break;
+        if (p->panic) break;
+        if (th_else_if_word(th_cur(p), th_token_view(p, th_cur(p)))) {
+            th_view word = th_token_view(p, th_cur(p));
+            th_error_at(p, th_cur(p), "'%.*s' is no word of Theta", (int)word.len, word.data);
+            th_hint(p, "write 'else if'");
+            p->panic = p->dead;
+            from = th_here(p);
+            th_advance(p);
+            more = !p->dead;
+            continue;
+        }
+        if (!else_ahead(p)) break;
         th_accept(p, TH_TOKEN_SEMICOLON);
         th_advance(p);
         if (th_kind(p) == TH_TOKEN_NAME && th_word_at(p) == TH_WORD_IF) {
@@ -773,6 +824,32 @@ static bool contextual_ahead(const th_parser *p, th_word word) {
     return th_kind(p) == TH_TOKEN_NAME && th_word_at(p) == word;
 }
 
+static void no_handler(th_parser *p, uint32_t from) {
+    static const char *const words[] = {"catch", "finally", "except", "rescue", "ensure"};
+    const th_token *t = th_cur(p);
+    th_suggest s;
+    th_view word = th_token_view(p, t);
+    th_suggest_init(&s, word);
+    for (size_t i = 0; i < TH_COUNT(words) && t->kind == TH_TOKEN_NAME; i++) {
+        if (th_view_is(word, words[i])) s.best = th_view_of(words[i]); /* a name that is spelt right is none to try */
+        th_suggest_try(&s, th_view_of(words[i]));
+    }
+    bool last = th_view_is(s.best, "finally") || th_view_is(s.best, "ensure");
+    if (s.best.len && (th_peek(p, 1)->kind == TH_TOKEN_LBRACE || th_peek(p, 1)->kind == TH_TOKEN_LPAREN)) {
+        th_error_at(p, t, "expected 'catch' or 'finally' after the block of 'try', found '%.*s'", (int)word.len,
+                    word.data);
+        th_hint(p, last ? "did you mean 'finally'?" : "did you mean 'catch'?");
+        return;
+    }
+    if (t->kind == TH_TOKEN_END) { /* more may come, where the text is typed line by line */
+        th_expected(p, "'catch' or 'finally' after the block of 'try'");
+        return;
+    }
+    th_token whole = {.kind = TH_TOKEN_NAME, .from = from, .to = from + 3};
+    th_error_at(p, &whole, "this 'try' has neither 'catch' nor 'finally'");
+    th_hint(p, "write try { ... } catch (e) { ... }, or leave 'try' out");
+}
+
 th_ast *th_parse_try(th_parser *p) {
     uint32_t from = th_here(p);
     th_view name = {"", 0};
@@ -787,7 +864,11 @@ th_ast *th_parse_try(th_parser *p) {
         th_advance(p);
         always = th_parse_block(p, "'{' after 'finally'");
     }
-    if (!p->panic && !handler && !always) th_expected(p, "'catch' or 'finally' after the block of 'try'");
+    if (!p->panic && !handler && !always) no_handler(p, from);
+    if (!p->panic && always && contextual_ahead(p, TH_WORD_CATCH) && th_peek(p, 1)->kind != TH_TOKEN_ASSIGN) {
+        th_error_at(p, th_cur(p), "'catch' stands before 'finally'");
+        th_hint(p, "write try { ... } catch (e) { ... } finally { ... }");
+    }
     th_ast *node = TH_NODE(p, TH_AST_TRY, from, body, handler, always);
     node->text = name;
     return node;

@@ -30,6 +30,7 @@ typedef struct th_parser {
     bool dead; /* too deep, or no memory: nothing more is parsed */
     bool nomem;
     bool told;     /* the last error was reported, so that a hint may follow */
+    bool colon;    /* a block begun with a colon was told */
     bool unclosed; /* a brace was found open at the end */
     bool ended;    /* the first error is that the text ends too early */
     th_ast **kids; /* of the nodes being built */
@@ -96,6 +97,18 @@ th_ast *th_hole(th_parser *p);
 /* Kids of unknown number: remember p->nkids, push them, and th_node_of takes them off again. */
 void th_push(th_parser *p, th_ast *kid);
 th_ast *th_node_of(th_parser *p, th_ast_kind kind, uint32_t from, size_t mark);
+
+/* ---- Hints: parser_hint.c -- */
+/* After "expected ...": what the token that was found, or the text around it, is called here. */
+void th_hint_unexpected(th_parser *p);
+/* A word before the current token that only another language has (`not x`): reports it. */
+bool th_foreign_word(th_parser *p);
+/* A word of another language that begins a definition: its hint, or NULL. *skip: what follows reads well without it. */
+const char *th_foreign_definition(const th_parser *p, bool *skip);
+bool th_foreign_prefix(th_view word); /* one of those */
+bool th_else_if_word(const th_token *t, th_view word);
+const char *th_foreign_block(th_view name); /* of what stands as a call before a block: switch (x) { */
+void th_hint_statement(th_parser *p, const th_ast *statement);
 
 /* ---- Lookahead -- */
 /* Index of the token after the types of the `<` at token `i`; 0 when no types follow. *kind: what stands there (`>=`
