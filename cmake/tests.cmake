@@ -96,7 +96,7 @@ endfunction()
 
 # The C in the documents: compiled, and the whole programs linked with libtheta and run.
 if(Python3_FOUND AND TARGET theta_static)
-  string(REPLACE ";" " " theta_libs "${SODIUM_LDFLAGS} ${UTF8PROC_LDFLAGS} ${THETA_CODECS_PC} -lpthread -lm")
+  string(REPLACE ";" " " theta_libs "${SODIUM_LDFLAGS} ${UTF8PROC_LDFLAGS} ${NETTLE_LDFLAGS} ${GMP_LDFLAGS} ${THETA_CODECS_PC} -lpthread -lm")
   set(theta_c_flags "-g")
   if(THETA_SANITIZE)
     set(theta_c_flags "-g -fsanitize=address,undefined")

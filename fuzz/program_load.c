@@ -1,6 +1,6 @@
 /*
 ** program_load.c - fuzz target: any bytes as a program. What loads is printed, its text assembles and loads again, and
-** the states that snapshots ask for can be had everywhere.
+** the states that snapshots ask for, and the roots that a collector does, can be had everywhere.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include <stdlib.h>
@@ -15,12 +15,19 @@ static void must(bool holds) {
 
 static void check_states(th_mem *mem, const th_program *p) {
     th_type_id types[256];
+    uint64_t live[8];
     uint32_t depth;
     for (uint32_t i = 0; i < p->nfunctions; i++) {
         const th_function *f = &p->functions[i];
         uint32_t asked = 0;
-        for (uint32_t pc = 0; pc < f->ncode && asked < 50; pc += th_insn_words(&f->code[pc]), asked++)
+        for (uint32_t pc = 0; pc < f->ncode && asked < 50; pc += th_insn_words(&f->code[pc]), asked++) {
+            uint32_t pcs[2] = {pc, pc | TH_LIVE_WAITING};
             must(th_verify_state_at(mem, p, i, pc, types, &depth) == TH_OK);
+            must(th_program_live(mem, p, i, pcs, 2, live) == TH_OK);
+            for (uint32_t r = 0; r < 256; r++) /* what is live holds a value, where the place is reached */
+                if (live[r >> 6] >> (r & 63) & 1)
+                    must(r < f->nregs && (types[0] != TH_TYPE_I64 || types[r] == TH_TYPE_VALUE));
+        }
     }
 }
 

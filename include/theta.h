@@ -73,7 +73,10 @@ typedef enum theta_status {
     THETA_E_CONVERSION = 24,
     THETA_E_NULL = 25,
     THETA_E_HOST = 26,         /* a host function failed */
-    THETA_E_LIMIT = 27         /* a size limit of a format */
+    THETA_E_LIMIT = 27,        /* a size limit of a format */
+    THETA_E_THROW = 28,        /* the program threw (Nix: throw) */
+    THETA_E_ABORT = 29,        /* the program gave up (Nix: abort) */
+    THETA_E_RECURSION = 30     /* a value needs itself */
 } theta_status;
 THETA_API const char *theta_status_text(theta_status status); /* "out of fuel"; never NULL; static */
 
@@ -113,14 +116,16 @@ THETA_API size_t theta_engine_memory_used(const theta_engine *engine); /* bytes 
 
 typedef struct theta_compile_config {
     size_t size;
-    const char *language;   /* "theta"; NULL: by the name's extension (.theta .th .thb .tha), else theta */
+    const char *language;   /* "theta", "nix"; NULL: by the name's extension (.theta .th .nix .thb .tha), else theta */
     bool expression;        /* bare definitions and expressions (eval, query): the last expression becomes `main` */
     bool parse_only, check_only; /* *out is NULL on success */
     bool color;             /* of the rendered diagnostics */
     bool read_files;        /* linked capsules beside the file and schemas of data files with constant paths may be read; set by init */
 } theta_compile_config;
 THETA_API void theta_compile_config_init(theta_compile_config *config);
-/* Compiles a source text. `name` is what errors call it (and where links start from). On failure `err` has the first error and
+/* Compiles a source text. `name` is what errors call it (and where links start from; of Nix it is made absolute, and relative
+** paths in the text are relative to its folder). A Nix expression becomes a program with one export, `main`, which gives its
+** value. On failure `err` has the first error and
 ** `diagnostics` (may be NULL; on success: warnings or empty) all of them rendered for a person; free it in both cases. */
 THETA_CHECKED theta_status theta_compile(theta_engine *engine, const char *name, const char *text, size_t len,
                                          const theta_compile_config *config, theta_program **out, theta_text *diagnostics, theta_error *err);
@@ -189,7 +194,10 @@ THETA_CHECKED theta_status theta_error_render(theta_engine *engine, const theta_
 
 typedef enum theta_kind {
     THETA_VOID, THETA_BOOL, THETA_INT, THETA_FLOAT, THETA_STRING, THETA_SYMBOL, THETA_LIST, THETA_DICT, THETA_TUPLE,
-    THETA_STRUCT, THETA_ENUM, THETA_FUNCTION, THETA_NULL, THETA_TABLE, THETA_ERROR_VALUE, THETA_OTHER
+    THETA_STRUCT, THETA_ENUM, THETA_FUNCTION, THETA_NULL, THETA_TABLE, THETA_ERROR_VALUE, THETA_OTHER,
+    THETA_PATH,  /* a file's path (Nix); theta_value_string reads it */
+    THETA_SET,   /* names and values (Nix: an attribute set) */
+    THETA_THUNK  /* not evaluated yet, or its evaluation failed: theta_value_force */
 } theta_kind;
 
 /* A typed word. Pass it by value; make it with the functions below. */
@@ -202,11 +210,20 @@ THETA_CHECKED theta_status theta_value_bool(theta_machine *machine, theta_value 
 THETA_CHECKED theta_status theta_value_int(theta_machine *machine, theta_value value, int64_t *out);   /* every integer type, enums */
 THETA_CHECKED theta_status theta_value_float(theta_machine *machine, theta_value value, double *out);  /* f32 and f64 */
 THETA_CHECKED theta_status theta_value_string(theta_machine *machine, theta_value value, const char **data, size_t *len); /* String, Symbol, the member name of an enum; borrowed */
-THETA_CHECKED theta_status theta_value_len(theta_machine *machine, theta_value value, size_t *out);    /* list, dict, tuple, struct */
-THETA_CHECKED theta_status theta_value_at(theta_machine *machine, theta_value value, size_t i, theta_value *out); /* list, tuple, struct by place */
-THETA_CHECKED theta_status theta_value_field(theta_machine *machine, theta_value value, const char *name, theta_value *out); /* struct field, dict entry */
+THETA_CHECKED theta_status theta_value_len(theta_machine *machine, theta_value value, size_t *out);    /* list, dict, tuple, struct, set */
+THETA_CHECKED theta_status theta_value_at(theta_machine *machine, theta_value value, size_t i, theta_value *out); /* list, tuple, struct by place; set by name order */
+THETA_CHECKED theta_status theta_value_field(theta_machine *machine, theta_value value, const char *name, theta_value *out); /* struct field, dict entry, attribute */
+/* The name of what theta_value_at(i) gives, of a struct or set; borrowed. The names of a set are in the order of their bytes. */
+THETA_CHECKED theta_status theta_value_name(theta_machine *machine, theta_value value, size_t i, const char **name, size_t *len);
 THETA_CHECKED theta_status theta_value_entry(theta_machine *machine, theta_value value, size_t *cursor, theta_value *key, theta_value *item); /* dict, from *cursor 0; NOT_FOUND at the end */
-enum { THETA_TEXT_PLAIN = 0, THETA_TEXT_QUOTED = 1, THETA_TEXT_JSON = 2, THETA_TEXT_PRETTY = 4 };
+enum {
+    THETA_TEXT_PLAIN = 0, THETA_TEXT_QUOTED = 1, THETA_TEXT_JSON = 2, THETA_TEXT_PRETTY = 4,
+    /* of dynamic values alone: */
+    THETA_TEXT_XML = 8,        /* as `nix-instantiate --eval --xml` */
+    THETA_TEXT_LOCATIONS = 16, /* XML: with the places where attributes and functions are written */
+    THETA_TEXT_LAZY = 32       /* evaluates nothing: what is not evaluated yet is shown as <CODE>; not of JSON */
+};
+/* Of a dynamic value (below) all of it is evaluated first, and printed as its language prints it; it is a run of its own. */
 THETA_CHECKED theta_status theta_value_text(theta_machine *machine, theta_value value, uint32_t flags, theta_text *out, theta_error *err);
 
 /* Making, between runs or inside a host function. Aggregates are made from JSON: `type` as programs write it, structs and enums
@@ -216,6 +233,36 @@ THETA_API theta_value theta_float(double x);  /* f64, or an f32 parameter, round
 THETA_API theta_value theta_bool(bool x);
 THETA_CHECKED theta_status theta_string(theta_machine *machine, const char *data, size_t len, theta_value *out); /* copies; UTF-8 is checked */
 THETA_CHECKED theta_status theta_from_json(theta_machine *machine, const char *type, const char *json, size_t len, theta_value *out, theta_error *err);
+
+/* ---- Dynamic values ----------------------------------------------------------------------------------------- */
+
+/* Values of dynamically typed, lazy languages (Nix) have the type `value`. A list, a set or a captured variable may hold thunks,
+** which are evaluated when they are wanted: theta_value_kind says THETA_THUNK, and theta_value_force gives the value in head
+** form (its items are again as they are). So a big result is walked without evaluating what is not looked at.
+** All functions above read them: booleans, integers, floats, strings (with their length; they may hold any bytes), paths, lists,
+** sets. A `value` is also what every other value becomes where a parameter is of that type: null, booleans, numbers, strings;
+** lists, dicts, tuples and structs by way of JSON. And an evaluated one becomes a bool, number or String where that is wanted.
+** Forcing, calling and printing are runs: they end what is borrowed, obey all limits, may be suspended, and fail with
+** THETA_E_BUSY while another run is under way (so also inside host functions: see theta_frame_force). */
+
+/* Evaluates to head form. An evaluated value comes back at once, without a run. THETA_E_SUSPENDED: theta_run and theta_result go on. */
+THETA_CHECKED theta_status theta_value_force(theta_machine *machine, theta_value value, theta_value *out, theta_error *err);
+/* The same in steps: then theta_run until it is over, and theta_result. */
+THETA_CHECKED theta_status theta_start_force(theta_machine *machine, theta_value value, theta_error *err);
+/* Applies a function value (or a set with __functor) to arguments, one after the other; theta_call_value does it in one go. */
+THETA_CHECKED theta_status theta_start_value(theta_machine *machine, theta_value function, const theta_value *args, size_t nargs,
+                                             theta_error *err);
+/* theta_value_text in steps; the result is a string. */
+THETA_CHECKED theta_status theta_start_text(theta_machine *machine, theta_value value, uint32_t flags, theta_error *err);
+
+/* Making: between runs or inside a host function. Names and texts are copied, values shared. THETA_E_ARGUMENT: a name twice, a value
+** that cannot be a dynamic one (a table, a function of Theta). Items may be thunks. */
+THETA_API theta_value theta_null(void);
+THETA_CHECKED theta_status theta_path(theta_machine *machine, const char *path, size_t len, theta_value *out); /* absolute */
+THETA_CHECKED theta_status theta_bytes(theta_machine *machine, const char *data, size_t len, theta_value *out); /* a string of any bytes */
+THETA_CHECKED theta_status theta_list(theta_machine *machine, const theta_value *items, size_t n, theta_value *out, theta_error *err);
+THETA_CHECKED theta_status theta_set(theta_machine *machine, const char *const *names, const theta_value *values, size_t n,
+                                     theta_value *out, theta_error *err);
 
 /* A kept value stays valid over runs and collections until it is dropped, or the machine is reset or freed. */
 THETA_CHECKED theta_status theta_value_keep(theta_machine *machine, theta_value value, theta_value *out);
@@ -252,7 +299,8 @@ typedef struct theta_call_frame theta_call_frame; /* borrowed during the call */
 typedef enum theta_step {
     THETA_STEP_DONE,    /* the result was set (or the function is void) */
     THETA_STEP_ERROR,   /* theta_frame_fail was called */
-    THETA_STEP_SUSPEND  /* the run is suspended; the embedder gives the result later with theta_resume */
+    THETA_STEP_SUSPEND, /* the run is suspended; the embedder gives the result later with theta_resume */
+    THETA_STEP_AGAIN    /* theta_frame_force was called */
 } theta_step;
 typedef theta_step (*theta_host_fn)(theta_machine *machine, theta_call_frame *frame, void *user);
 
@@ -266,6 +314,11 @@ typedef struct theta_host_function {
     bool may_suspend;        /* needed for THETA_STEP_SUSPEND */
     bool pure;               /* no effect but its result: may be reordered or left out */
     uint32_t needs;          /* THETA_ALLOW_ flags the machine must have been granted */
+    /* Over dynamic values ("key: value, default: value -> value") it is the builtin `builtins.NAME` of Nix. Its arguments come as
+    ** they are, perhaps thunks, but for what `strict` says, a letter for each: . as it is, v evaluated, i an integer, n an
+    ** integer or float, s a string, t a string or path, l a list, r a set, b a boolean, f what can be called. A wrong kind is
+    ** an error that tells the place of the call. NULL: all as they are. */
+    const char *strict;
 } theta_host_function;
 /* Copies. Before programs that use it are compiled or loaded, and before threads share the engine. */
 THETA_CHECKED theta_status theta_engine_register(theta_engine *engine, const theta_host_function *function, theta_error *err);
@@ -275,6 +328,12 @@ THETA_API theta_value theta_frame_arg(const theta_call_frame *frame, size_t i);
 THETA_CHECKED theta_status theta_frame_return(theta_call_frame *frame, theta_value value); /* THETA_E_TYPE: not the result type */
 THETA_API theta_step theta_frame_fail(theta_call_frame *frame, theta_status code, const char *message); /* returns THETA_STEP_ERROR */
 THETA_API bool theta_frame_charge(theta_call_frame *frame, int64_t fuel); /* false: return THETA_STEP_ERROR */
+/* For functions over dynamic values: evaluates one (deeply: all of it), after which the function is entered again with that state
+** (from 1; at first it is 0) and finds the value. `return theta_frame_force(frame, value, false, 1);` What it needs besides it
+** reads again from its arguments. */
+THETA_API theta_step theta_frame_force(theta_call_frame *frame, theta_value value, bool deeply, uint32_t state);
+THETA_API uint32_t theta_frame_state(const theta_call_frame *frame);
+THETA_API theta_value theta_frame_forced(const theta_call_frame *frame); /* null in state 0 */
 
 /* A suspended run that waits for a host function: which, with what; then its result, or its failure. */
 THETA_API const char *theta_waiting(const theta_machine *machine, size_t *nargs); /* name, NULL when it waits for none; borrowed */
@@ -301,6 +360,64 @@ THETA_CHECKED theta_status theta_table_explain(theta_machine *machine, theta_val
 THETA_CHECKED theta_status theta_start_print(theta_machine *machine, theta_value table, theta_error *err);
 /* How Table.print writes for this machine (default csv). */
 THETA_CHECKED theta_status theta_machine_set_format(theta_machine *machine, const char *format, size_t width, size_t max_rows, bool color);
+
+/* A dynamic list of sets as a table: a column for each name, in the order of the names; integers, floats (also where both
+** occur), booleans, strings (and paths). Where a set has no such name, or null, the cell is null. Evaluates the list, its sets
+** and their fields, as a run of its own. THETA_E_TYPE tells the row and the name of what fits in no column. */
+THETA_CHECKED theta_status theta_table_of_value(theta_machine *machine, theta_value list, theta_value *out, theta_error *err);
+/* And back: computes the table (as runs of its own) into a list of sets. Dates and timestamps become strings. */
+THETA_CHECKED theta_status theta_value_of_table(theta_machine *machine, theta_value table, theta_value *out, theta_error *err);
+
+/* ---- Nix ---------------------------------------------------------------------------------------------------- */
+
+/* The Nix expression language: theta_compile compiles it, a machine evaluates it, builtins are there but for what needs a store
+** or the network. Files are read when the machine was granted THETA_ALLOW_FS. Nothing is ever written: paths of derivations
+** and sources are computed. */
+typedef struct theta_nix_search { const char *prefix, *path; } theta_nix_search; /* <prefix/...>; "" or NULL: any */
+typedef struct theta_nix_config {
+    size_t size;                    /* set by init */
+    const theta_nix_search *search; /* as -I and NIX_PATH give it: the first that has the file wins */
+    size_t nsearch;
+    const char *store_dir;          /* NULL: "/nix/store" */
+    const char *system;             /* builtins.currentSystem; NULL: this machine's */
+    const char *home;               /* for ~/ paths; NULL: they are refused */
+    int64_t current_time;           /* builtins.currentTime; 0: by the clock, when THETA_ALLOW_CLOCK is granted */
+    bool restricted;                /* only files under the search path are read */
+    bool pure;                      /* no currentTime, currentSystem, getEnv, search path; and as restricted */
+    void *user;
+    /* What trace and warn say: a text without a newline at its end. NULL: nowhere. */
+    void (*message)(void *user, const char *text, size_t len);
+    const char *(*get_env)(void *user, const char *name); /* builtins.getEnv; NULL: "" always. Borrowed until the next call */
+} theta_nix_config;
+THETA_API void theta_nix_config_init(theta_nix_config *config);
+/* Settings of a machine, before it evaluates anything of Nix; without it (or NULL) the defaults hold. Copies all but `user`; reset
+** keeps them. */
+THETA_CHECKED theta_status theta_machine_nix(theta_machine *machine, const theta_nix_config *config, theta_error *err);
+/* Compiles an expression into the machine, unevaluated: a thunk. `name` as in theta_compile. `scope`: a set whose names the expression may
+** use (as scopedImport does), or NULL. The code stays in the machine. */
+THETA_CHECKED theta_status theta_nix_load(theta_machine *machine, const char *name, const char *text, size_t len,
+                                          const theta_value *scope, theta_value *out, theta_error *err);
+/* Functions beside `builtins` over dynamic values, as runs. Arguments in the order given. */
+typedef enum theta_nix_function {
+    THETA_NIX_DEEP,      /* v -> v, all of it evaluated */
+    THETA_NIX_AUTO_CALL, /* v, set -> a function with a set pattern called with what it names of the set (--arg); others as they are */
+    THETA_NIX_SELECT,    /* v, "a.b.0", set -> what -A selects; functions on the way are called with the set */
+    THETA_NIX_IMPORT,    /* path -> the value of the file, cached */
+    THETA_NIX_TO_STRING, /* v -> as builtins.toString */
+    THETA_NIX_EQUAL, THETA_NIX_LESS, /* a, b -> a bool */
+    THETA_NIX_SHOW       /* v, depth -> a string, on several lines, as a REPL shows it; depth 0: all of it */
+} theta_nix_function;
+THETA_CHECKED theta_status theta_start_nix(theta_machine *machine, theta_nix_function function, const theta_value *args, size_t nargs,
+                                           theta_error *err);
+THETA_CHECKED theta_status theta_nix(theta_machine *machine, theta_nix_function function, const theta_value *args, size_t nargs,
+                                     theta_value *out, theta_error *err);
+/* Whether an evaluated value is a function with a set pattern all of whose names without a default are in the set. */
+THETA_API bool theta_nix_callable(theta_machine *machine, theta_value value, theta_value set);
+/* The syntax tree of an expression as `nix-instantiate --parse` prints it. */
+THETA_CHECKED theta_status theta_nix_parse(theta_engine *engine, const char *name, const char *text, size_t len, theta_text *out,
+                                           theta_error *err);
+/* The names that are visible everywhere and start with the prefix (map, builtins, true ...): `found` is called with each. */
+THETA_API void theta_nix_complete(theta_engine *engine, const char *prefix, void (*found)(void *user, const char *name), void *user);
 
 /* ---- Sessions (for a REPL) ---------------------------------------------------------------------------------- */
 

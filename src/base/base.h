@@ -178,6 +178,19 @@ static inline uint64_t th_hash_word(uint64_t x) {
 typedef struct th_digest { uint8_t bytes[32]; } th_digest;
 void th_digest_of(const void *bytes, size_t len, th_digest *out);
 
+/* Hash functions that other tools' formats name (checksum.c, libnettle). Returns the length of the digest. */
+typedef enum th_checksum_kind { TH_MD5, TH_SHA1, TH_SHA256, TH_SHA512 } th_checksum_kind;
+#define TH_CHECKSUM_MAX 64
+size_t th_checksum(th_checksum_kind kind, const void *bytes, size_t len, uint8_t out[TH_CHECKSUM_MAX]);
+/* The same, over bytes that come in pieces. */
+typedef struct th_hasher {
+    th_checksum_kind kind;
+    uint64_t state[32]; /* the library's own */
+} th_hasher;
+void th_hasher_init(th_hasher *hasher, th_checksum_kind kind);
+void th_hasher_put(th_hasher *hasher, const void *bytes, size_t len);
+size_t th_hasher_take(th_hasher *hasher, uint8_t out[TH_CHECKSUM_MAX]); /* init before it is used again */
+
 /* ---- Numbers as text (number.c) ----------------------------------------------------------------------------- */
 
 /* Shortest text that reads back as the same double ("0.1", "1e+300", "nan", "inf"); whole numbers keep ".0" when

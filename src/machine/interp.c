@@ -1,13 +1,14 @@
 /*
 ** interp.c - the interpreter: one body per instruction, from one source for two ways of threading.
-** clang: one function per instruction, threaded by guaranteed tail calls with preserve_none, so that the machine's state
-** stays in registers. gcc: labels in one function, computed goto. Programs are verified: nothing is checked here that the
-** verifier promises (program.h).
+** clang: one function per instruction, threaded by guaranteed tail calls with preserve_none, so that the machine's
+** state stays in registers. gcc: labels in one function, computed goto. Programs are verified: nothing is checked
+** here that the verifier promises (program.h).
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include <math.h>
 #include <stdio.h>
 
+#include "machine/dynamic.h"
 #include "machine/machine_int.h"
 
 /* AddressSanitizer's frames and preserve_none do not go together in clang 19: sanitized builds use the other way. */
@@ -22,7 +23,10 @@
 #endif
 #endif
 
-const uint32_t th_exit_code[1] = {0xff};
+const uint32_t th_exit_code[1] = {TH_OP_EXIT_};
+const uint32_t th_mark_code[1] = {TH_OP_MARK_};
+const uint32_t th_wait_code[1] = {TH_OP_WAIT_};
+const uint32_t th_update_code[1] = {(uint32_t)TH_OP_VRET | 1u << 8};
 
 /* ---- What every instruction can say ------------------------------------------------------------------------- */
 
@@ -58,7 +62,7 @@ const uint32_t th_exit_code[1] = {0xff};
         if (to <= pc) {                                                                                                \
             fuel -= pc - to + 1;                                                                                       \
             pc = to;                                                                                                   \
-            if (TH_UNLIKELY(fuel < 0)) REFILL();                                                                       \
+            if (TH_UNLIKELY(fuel < 0)) GO(REFILL_);                                                                    \
             DISPATCH();                                                                                                \
         }                                                                                                              \
         pc = to;                                                                                                       \
@@ -69,7 +73,8 @@ const uint32_t th_exit_code[1] = {0xff};
         if (condition) JUMP(pc[1]);                                                                                    \
         NEXT(2);                                                                                                       \
     } while (0)
-#define CALL_COST 8
+#define CALL_COST      8
+#define MOST_REGISTERS 256 /* of a function */
 
 #define FITS32(a, b) ((((uint64_t)(a) | (uint64_t)(b)) >> 31) == 0)
 /* Division that takes the 32-bit path when both operands fit, several times faster on most processors. */
@@ -218,10 +223,10 @@ static bool throw_error(th_machine *m, const th_record *record) {
     return true;
 }
 
-/* Room for a call of `fn` in `window`, which may move; NULL: a trap is recorded. */
-static TH_NOINLINE uint64_t *grow_for_call(th_machine *m, uint64_t *window, const th_fn *fn) {
-    if (m->context + 2 >= m->contexts_end && !th_contexts_grow(m)) return NULL;
-    return th_stack_grow(m, window, fn->nregs);
+/* Room for any call from the top context; false: a trap is recorded. */
+static bool grow_for_call(th_machine *m) {
+    if (m->context + 2 >= m->contexts_end && !th_contexts_grow(m)) return false;
+    return th_stack_grow(m, m->base, 2 * MOST_REGISTERS) != NULL;
 }
 
 /* ---- The two ways of threading ------------------------------------------------------------------------------ */
@@ -244,7 +249,7 @@ static const handler handlers[256];
         m->exit = (reason);                                                                                            \
         return;                                                                                                        \
     } while (0)
-#define UNUSED_STATE (void)pc, (void)r, (void)ctx, (void)code, (void)fuel, (void)m, (void)w
+#define GO(name) __attribute__((musttail)) return op_##name(pc, r, ctx, code, fuel, m, w)
 #pragma clang diagnostic ignored "-Wunused-parameter"
 
 #else
@@ -260,6 +265,7 @@ static const handler handlers[256];
         m->exit = (reason);                                                                                            \
         return reason;                                                                                                 \
     } while (0)
+#define GO(name) goto op_##name
 
 #endif
 
@@ -268,23 +274,38 @@ static const handler handlers[256];
         pc += (n);                                                                                                     \
         DISPATCH();                                                                                                    \
     } while (0)
-/* The slice is spent: a new one, or stop with the state as it is: the instruction at pc was not begun. */
-#define REFILL()                                                                                                       \
-    do {                                                                                                               \
-        SAVE();                                                                                                        \
-        th_status refill_ = th_refill(m);                                                                              \
-        if (refill_ != TH_OK) EXIT(m->trapped ? TH_EXIT_TRAP : TH_EXIT_STOP);                                          \
-        fuel = m->fuel;                                                                                                \
-    } while (0)
+/* Bodies that stand for no instruction: reached from others by GO. What they do is rare, and kept out of the others,
+** which so need no frame of their own. */
+#define BODIES(X)                                                                                                      \
+    X(REFILL_)                                                                                                         \
+    X(GROW_)                                                                                                           \
+    X(FORCE_)                                                                                                          \
+    X(COLLECT_)                                                                                                        \
+    X(REFUSED_)                                                                                                        \
+    X(DUE_)                                                                                                            \
+    X(CALLB_SLOW_)                                                                                                     \
+    X(VCALL_SLOW_)                                                                                                     \
+    X(VTCALL_SLOW_)                                                                                                    \
+    X(VDONE_)                                                                                                          \
+    X(VRET_SLOW_)                                                                                                      \
+    X(VBOOL_SLOW_)                                                                                                     \
+    X(VBINARY_SLOW_)                                                                                                   \
+    X(VSEL_SLOW_)
 
 #ifdef TH_TAIL_CALLS
+#define X(name) OP(name);
+BODIES(X)
+#undef X
 #include "machine/interp_ops.inc"
+#include "machine/interp_values.inc"
 
 static const handler handlers[256] = {
 #define TH_OP(name, text, format, a, b, c, word, rule, flags, meaning) [TH_OP_##name] = op_##name,
 #include "program/ops.def"
 #undef TH_OP
-    [0xff] = op_EXIT_,
+    [TH_OP_WAIT_] = op_WAIT_,
+    [TH_OP_MARK_] = op_MARK_,
+    [TH_OP_EXIT_] = op_EXIT_,
 };
 
 th_exit th_interpret(th_machine *m) {
@@ -298,7 +319,9 @@ th_exit th_interpret(th_machine *m) {
 #define TH_OP(name, text, format, a, b, c, word, rule, flags, meaning) [TH_OP_##name] = &&op_##name,
 #include "program/ops.def"
 #undef TH_OP
-        [0xff] = &&op_EXIT_,
+        [TH_OP_WAIT_] = &&op_WAIT_,
+        [TH_OP_MARK_] = &&op_MARK_,
+        [TH_OP_EXIT_] = &&op_EXIT_,
     };
     th_context *ctx = m->context;
     const uint32_t *pc = ctx->pc, *code = ctx->fn->code;
@@ -307,5 +330,6 @@ th_exit th_interpret(th_machine *m) {
     uint32_t w;
     DISPATCH();
 #include "machine/interp_ops.inc"
+#include "machine/interp_values.inc"
 }
 #endif

@@ -11,7 +11,7 @@
 #include "machine/machine_int.h"
 
 /* What non-CODE contexts "run": one word that hands control back to the loop below. */
-static const th_fn exit_fn = {.code = th_exit_code, .nregs = 2};
+const th_fn th_exit_fn = {.code = th_exit_code, .nregs = 2};
 
 /* ---- Life --------------------------------------------------------------------------------------------------- */
 
@@ -31,6 +31,7 @@ static th_status write_stdout(void *user, const char *bytes, size_t len) {
 #define FIRST_CONTEXTS  256
 
 static th_status set_up(th_machine *m) {
+    TH_TRY(th_values_init(m));
     TH_TRY(th_types_init(&m->types, &m->mem));
     m->stack = th_mem_new(&m->mem, FIRST_REGISTERS * sizeof *m->stack);
     if (!m->stack) return TH_E_NOMEM;
@@ -38,7 +39,7 @@ static th_status set_up(th_machine *m) {
     m->contexts = th_mem_new(&m->mem, FIRST_CONTEXTS * sizeof *m->contexts);
     if (!m->contexts) return TH_E_NOMEM;
     m->contexts_end = m->contexts + FIRST_CONTEXTS;
-    m->contexts[0] = (th_context){.fn = &exit_fn, .pc = th_exit_code, .kind = TH_CONTEXT_ENTRY};
+    m->contexts[0] = (th_context){.fn = &th_exit_fn, .pc = th_exit_code, .kind = TH_CONTEXT_ENTRY};
     m->context = m->contexts;
     m->base = m->stack;
     for (uint64_t d = 2; d < TH_COUNT(m->small_magic); d++) m->small_magic[d] = th_magic(d);
@@ -69,6 +70,7 @@ th_status th_machine_new(th_engine *engine, const th_limits *limits, th_machine 
 static void unit_free(th_machine *m, th_unit *unit) {
     const th_program *p = unit->program;
     th_mem *mem = &m->mem;
+    th_unit_values_free(unit);
     th_mem_free(mem, unit->types, p->types.len * sizeof *unit->types);
     th_mem_free(mem, unit->fns, p->nfunctions * sizeof *unit->fns);
     th_mem_free(mem, unit->magics, p->nconstants * sizeof *unit->magics);
@@ -89,6 +91,7 @@ void th_machine_free(th_machine *m) {
     TH_IGNORE(th_machine_flush(m));
     th_memory_clear(&m->memory);
     th_machine_set_flow_user(m, NULL, NULL);
+    th_values_free(m);
     for (size_t i = 0; i < m->nunits; i++) unit_free(m, m->units[i]);
     th_mem_free(&m->mem, m->units, m->units_capacity * sizeof *m->units);
     bindings_clear(m);
@@ -142,6 +145,7 @@ static th_status bind_import(th_unit *unit, uint32_t i, th_error *err) {
     binding->builtin = th_engine_match(m->engine, th_view_str(import->name), &m->types, binding->type, &binding->user);
     if (binding->builtin) {
         binding->special = (binding->builtin->flags & TH_BUILTIN_STATEFUL) || denied(m, binding->builtin);
+        binding->slow = binding->special; /* th_unit_values adds to it */
         return TH_OK;
     }
     th_buf text;
@@ -197,6 +201,7 @@ th_status th_machine_load(th_machine *m, th_program *program, th_unit **out, th_
     bool ok = unit->types && (unit->magics || !program->nconstants) && (unit->fns || !program->nfunctions) &&
               ((unit->globals && unit->globals_set) || !program->nglobals) && (unit->imports || !program->nimports);
     th_status status = ok ? fill_unit(unit, err) : th_fail(err, TH_E_NOMEM, "out of memory");
+    if (status == TH_OK) status = th_unit_values(unit, err);
     if (status != TH_OK) {
         unit_free(m, unit);
         return status;
@@ -237,8 +242,8 @@ bool th_contexts_grow(th_machine *m) {
     return true;
 }
 
-/* Pushes a context whose window starts `delta` registers above the current one and has `nregs` registers. */
-static bool push(th_machine *m, const th_context *context, size_t nregs) {
+/* The window starts `delta` registers above the current one and has `nregs` registers. */
+bool th_push_context(th_machine *m, const th_context *context, size_t nregs) {
     uint64_t *window = m->base + context->delta;
     if (m->context + 2 >= m->contexts_end && !th_contexts_grow(m)) return false;
     window = th_stack_grow(m, window, nregs);
@@ -320,20 +325,25 @@ void th_machine_set_resumable(th_machine *m, bool resumable) { m->resumable = re
 
 /* ---- Traps -------------------------------------------------------------------------------------------------- */
 
-/* The instruction a CODE context is at: of the top one the next to run, of the others the call they wait for. */
+/* The instruction a CODE or FORCE context is at: of the top one the next to run, of others the one they wait for. */
 uint32_t th_context_pc(const th_machine *m, const th_context *context) {
-    size_t pc = (size_t)(context->pc - context->fn->code);
-    return (uint32_t)(context == m->context || pc == 0 ? pc : pc - 1);
+    const uint32_t *at = th_true_pc(m, context);
+    if (at == th_update_code) return context->state;
+    size_t pc = (size_t)(at - context->fn->code);
+    return (uint32_t)(context == m->context || pc == 0 || context[1].again ? pc : pc - 1);
 }
 
-static void locate(const th_machine *m, const th_context *context, th_error *err) {
+bool th_locate(const th_machine *m, const th_context *context, th_error *err) {
     const th_function *f = context->fn->info;
     err->span = th_function_span(f, th_context_pc(m, context));
     err->file[0] = 0;
-    if (f->source == 0) return;
+    if (f->source == 0) return context->fn->unit != NULL;
     const th_str *name = context->fn->unit->program->source_names[f->source - 1];
     snprintf(err->file, sizeof err->file, "%.*s", (int)name->len, name->bytes);
+    return true;
 }
+
+static bool runs_code(const th_context *c) { return c->kind == TH_CONTEXT_CODE || c->kind == TH_CONTEXT_FORCE; }
 
 void th_machine_record(th_machine *m, th_status code, const char *message) {
     if (m->trapped) return; /* the first cause is the one to tell */
@@ -342,11 +352,8 @@ void th_machine_record(th_machine *m, th_status code, const char *message) {
     m->error.span = (th_span){0};
     m->error.file[0] = 0;
     snprintf(m->error.message, sizeof m->error.message, "%s", message);
-    for (const th_context *c = m->context; c > m->contexts; c--) {
-        if (c->kind != TH_CONTEXT_CODE) continue;
-        locate(m, c, &m->error);
-        break;
-    }
+    for (const th_context *c = m->context; c > m->contexts; c--)
+        if (runs_code(c) && th_locate(m, c, &m->error)) break;
 }
 
 th_step th_machine_trap(th_machine *m, th_status code, const char *format, ...) {
@@ -376,30 +383,70 @@ bool th_machine_take_trap(th_machine *m, th_error *out) {
     return true;
 }
 
-static void trace_line(const th_machine *m, const th_context *c, th_buf *out) {
+/* False: nothing to be shown of it. */
+static bool trace_line(const th_machine *m, const th_context *c, th_buf *out) {
     if (c->kind == TH_CONTEXT_BUILTIN || c->kind == TH_CONTEXT_HOST) {
         th_buf_printf(out, "  in %s\n", c->binding->builtin->name);
-        return;
+        return true;
     }
     th_error at;
-    locate(m, c, &at);
+    if (!runs_code(c) || !th_locate(m, c, &at)) return false;
     const th_str *name = c->fn->info->name;
     th_buf_printf(out, "  at %.*s", (int)name->len, name->bytes);
     if (at.file[0] && at.span.line) th_buf_printf(out, " (%s:%u:%u)", at.file, at.span.line, at.span.column);
     th_buf_char(out, '\n');
+    return true;
 }
 
-#define TRACE_ENDS 16 /* contexts shown at each end of a deep stack */
+#define TRACE_ENDS 16   /* lines shown at each end of a deep stack */
+#define TRACE_FOLD 4096 /* contexts looked at for the first of them, equal ones being told once */
+
+static void tell_repeats(th_buf *out, size_t repeats) {
+    if (repeats > 0) th_buf_printf(out, "  ... the same %zu more time%s ...\n", repeats, repeats == 1 ? "" : "s");
+}
+
+/* Contexts from `from` down to (not) `to`, at most `lines` lines; where it stopped. */
+static const th_context *write_lines(const th_machine *m, const th_context *from, const th_context *to, size_t lines,
+                                     th_buf *out) {
+    size_t last = out->len, last_len = 0, repeats = 0; /* the line before */
+    const th_context *c = from;
+    for (size_t looked = 0; c > to && looked < TRACE_FOLD; c--, looked++) {
+        size_t start = out->len;
+        if (!trace_line(m, c, out) || out->failed) continue;
+        size_t len = out->len - start;
+        if (len == last_len && memcmp(out->data + last, out->data + start, len) == 0) {
+            out->len = start;
+            repeats++;
+            continue;
+        }
+        if (lines == 0) {
+            out->len = start;
+            break;
+        }
+        if (repeats > 0) { /* told between the two lines */
+            out->len = start;
+            tell_repeats(out, repeats);
+            repeats = 0;
+            start = out->len;
+            (void)trace_line(m, c, out);
+            if (out->failed) return c;
+        }
+        last = start;
+        last_len = len;
+        lines--;
+    }
+    tell_repeats(out, repeats);
+    return c;
+}
 
 static void write_trace(const th_machine *m, th_buf *out) {
-    size_t depth = (size_t)(m->context - m->contexts);
-    for (size_t i = 0; i < depth; i++) {
-        if (i == TRACE_ENDS && depth > 2 * TRACE_ENDS) {
-            th_buf_printf(out, "  ... %zu more ...\n", depth - 2 * TRACE_ENDS);
-            i = depth - TRACE_ENDS;
-        }
-        trace_line(m, m->context - i, out);
+    const th_context *rest = write_lines(m, m->context, m->contexts, TRACE_ENDS, out), *end = m->contexts + TRACE_ENDS;
+    if (rest <= m->contexts) return;
+    if (rest > end) {
+        th_buf_printf(out, "  ... %zu more ...\n", (size_t)(rest - end));
+        rest = end;
     }
+    (void)write_lines(m, rest, m->contexts, 2 * TRACE_ENDS, out);
 }
 
 void th_machine_trace(const th_machine *m, th_buf *out) {
@@ -415,7 +462,7 @@ static bool catchable(th_status code) {
 }
 
 static const th_handler *find_handler(const th_machine *m, const th_context *c) {
-    if (c->kind != TH_CONTEXT_CODE) return NULL;
+    if (!runs_code(c)) return NULL;
     const th_function *f = c->fn->info;
     uint32_t pc = th_context_pc(m, c);
     for (uint32_t i = 0; i < f->nhandlers; i++)
@@ -442,29 +489,83 @@ static bool make_error(th_machine *m, uint64_t *out) {
     return true;
 }
 
-/* An error was recorded: go on in the nearest handler. False: there is none, and the contexts are gone. */
+static void go_down_to(th_machine *m, const th_context *c, uint64_t *base, size_t regions) {
+    size_t index = (size_t)(c - m->contexts);
+    m->context = m->contexts + index;
+    m->base = base;
+    th_mark_below(m, index);
+    th_memory_unwind(&m->memory, index, regions);
+}
+
+static bool go_on_in_handler(th_machine *m, const th_context *c, uint64_t *base, const th_handler *handler) {
+    uint64_t error;
+    m->trapped = false;
+    if (!make_error(m, &error)) return false;
+    go_down_to(m, c, base, handler->depth);
+    m->context->pc = m->context->fn->code + handler->target;
+    base[handler->reg] = error;
+    return true;
+}
+
+static bool catches(const th_machine *m, const th_context *c) {
+    return c->kind == TH_CONTEXT_BUILTIN && c->entered && (c != m->context || m->calling) &&
+           (c->binding->builtin->flags & TH_BUILTIN_CATCHES);
+}
+
+static void go_on_in_builtin(th_machine *m, const th_context *c, uint64_t *base) {
+    m->trapped = false;
+    m->caught = m->error;
+    go_down_to(m, c, base, SIZE_MAX);
+    m->context->caught = 1;
+    m->base[th_callee_delta(m) + 1] = TH_V_NULL;
+}
+
+/* Memory has run out: what the run held must not stand in the way of the next one. */
+static void give_back(th_machine *m) {
+    size_t registers = (size_t)(m->stack_end - m->stack), contexts = (size_t)(m->contexts_end - m->contexts);
+    uint64_t *stack = registers > FIRST_REGISTERS
+                          ? th_mem_resize(&m->mem, m->stack, registers * sizeof *stack, FIRST_REGISTERS * sizeof *stack)
+                          : NULL;
+    if (stack) {
+        m->stack = m->base = stack;
+        m->stack_end = stack + FIRST_REGISTERS;
+    }
+    th_context *few = contexts > FIRST_CONTEXTS
+                          ? th_mem_resize(&m->mem, m->contexts, contexts * sizeof *few, FIRST_CONTEXTS * sizeof *few)
+                          : NULL;
+    if (few) {
+        m->contexts = m->context = few;
+        m->contexts_end = few + FIRST_CONTEXTS;
+    }
+    if (m->heap && !th_collect(m, true)) m->trapped = false; /* not even for that: what there is stays */
+}
+
+/* An error was recorded: go on in the nearest handler or builtin that catches. False: there is none, and the contexts
+** are gone. Thunks under evaluation keep the error, or can be evaluated again. */
 static bool unwind(th_machine *m) {
     m->trace.len = 0;
     write_trace(m, &m->trace);
-    if (catchable(m->error.code)) {
-        const th_context *c = m->context;
-        uint64_t *base = m->base;
-        for (; c > m->contexts; base -= c->delta, c--) {
-            const th_handler *handler = find_handler(m, c);
-            if (!handler) continue;
-            uint64_t error;
-            m->trapped = false;
-            if (!make_error(m, &error)) break;
-            m->context = m->contexts + (c - m->contexts);
-            m->base = base;
-            m->context->pc = m->context->fn->code + handler->target;
-            base[handler->reg] = error;
-            th_memory_unwind(&m->memory, (size_t)(c - m->contexts), handler->depth);
+    bool caught = catchable(m->error.code);
+    th_value error = TH_V_ABSENT;
+    uint64_t *base = m->base;
+    for (const th_context *c = m->context; c > m->contexts; base -= c->delta, c--) {
+        const th_handler *handler = caught ? find_handler(m, c) : NULL;
+        if (handler && go_on_in_handler(m, c, base, handler)) {
+            m->calling = false;
             return true;
         }
+        if (handler) caught = false; /* no memory for the error */
+        if (caught && catches(m, c)) {
+            m->calling = false;
+            go_on_in_builtin(m, c, base);
+            return true;
+        }
+        if (c->kind == TH_CONTEXT_FORCE) th_unwind_force(m, c, caught, &error);
     }
-    m->trapped = false;
+    m->calling = m->trapped = false;
+    m->context = m->contexts;
     th_machine_abandon(m);
+    if (m->error.code == TH_E_MEMORY_LIMIT || m->error.code == TH_E_NOMEM) give_back(m);
     m->state = TH_RUN_FAILED;
     return false;
 }
@@ -473,31 +574,40 @@ static bool unwind(th_machine *m) {
 
 static uint32_t callee_delta(const th_binding *binding) { return 2 + binding->nargs + binding->builtin->nslots; }
 
+/* Above its stack of values. */
+uint32_t th_callee_delta(const th_machine *m) { return callee_delta(m->context->binding) + (uint32_t)m->base[0]; }
+
+static bool trap_denied(th_machine *m, const th_builtin *builtin, uint32_t missing) {
+    const char *name = missing & TH_BUILTIN_FS ? "fs" : missing & TH_BUILTIN_NET ? "net" : "clock";
+    (void)th_machine_trap(m, TH_E_DENIED, "%s needs the capability '%s', which is not granted", builtin->name, name);
+    return false;
+}
+
+bool th_push_builtin(th_machine *m, const th_binding *binding, uint32_t delta, uint32_t dest, bool evaluate) {
+    uint32_t missing = denied(m, binding->builtin);
+    if (missing) return trap_denied(m, binding->builtin, missing);
+    m->fuel -= 8;
+    th_context context = {.fn = &th_exit_fn, .pc = th_exit_code, .binding = binding, .delta = delta};
+    context.facts = TH_FACTS(TH_CONTEXT_BUILTIN, 0, dest);
+    context.evaluate = evaluate;
+    if (!th_push_context(m, &context, callee_delta(binding) + 2)) return false;
+    memset(m->base + 2 + binding->nargs, 0, (binding->builtin->nslots + 2) * sizeof *m->base);
+    return true;
+}
+
 /* The top context is CODE at a CALLB of a stateful builtin. */
 static bool push_builtin(th_machine *m) {
     uint32_t w = *m->context->pc;
     const th_binding *binding = &m->context->fn->unit->imports[TH_INSN_IMM(w)];
-    uint32_t missing = denied(m, binding->builtin);
-    if (missing) {
-        (void)th_machine_trap(m, TH_E_DENIED, "%s needs the capability '%s', which is not granted",
-                              binding->builtin->name,
-                              missing & TH_BUILTIN_FS    ? "fs"
-                              : missing & TH_BUILTIN_NET ? "net"
-                                                         : "clock");
-        return false;
-    }
-    m->fuel -= 8;
-    th_context context = {
-        .fn = &exit_fn, .pc = th_exit_code, .binding = binding, .delta = TH_INSN_A(w), .kind = TH_CONTEXT_BUILTIN};
-    if (!push(m, &context, callee_delta(binding) + 2)) return false;
+    if (!th_push_builtin(m, binding, TH_INSN_A(w), 0, false)) return false;
     m->context[-1].pc++;
-    memset(m->base + 2 + binding->nargs, 0, (binding->builtin->nslots + 2) * sizeof *m->base);
     return true;
 }
 
 th_step th_call_closure(th_machine *m, th_call *call, th_closure *closure, const uint64_t *args, size_t nargs,
                         uint32_t next_state) {
     call->state = next_state;
+    m->call_kind = TH_CALL_TYPED;
     m->call_closure = closure;
     m->call_nargs = nargs;
     m->call_args = m->call_words;
@@ -511,17 +621,18 @@ th_step th_call_closure(th_machine *m, th_call *call, th_closure *closure, const
 }
 
 static bool push_closure(th_machine *m, uint32_t delta, th_closure *closure, const uint64_t *args, size_t nargs) {
-    th_context context = {
-        .fn = closure->fn, .pc = closure->fn->code, .closure = closure, .delta = delta, .kind = TH_CONTEXT_CODE};
+    th_context context = {.fn = closure->fn, .pc = closure->fn->code, .closure = closure, .delta = delta};
+    context.facts = TH_FACTS(TH_CONTEXT_CODE, 0, 0);
     size_t nregs = closure->fn->nregs < nargs + 2 ? nargs + 2 : closure->fn->nregs;
-    if (!push(m, &context, nregs)) return false;
+    if (!th_push_context(m, &context, nregs)) return false;
     if (nargs) memcpy(m->base + 2, args, nargs * sizeof *args);
     m->fuel -= 8;
     return true;
 }
 
 static bool make_call(th_machine *m, uint32_t delta) {
-    bool ok = push_closure(m, delta, m->call_closure, m->call_args, m->call_nargs);
+    bool ok = m->call_kind == TH_CALL_TYPED ? push_closure(m, delta, m->call_closure, m->call_args, m->call_nargs)
+                                            : th_make_value_call(m, delta);
     if (m->call_big) {
         th_mem_free(&m->mem, m->call_big, m->call_nargs * sizeof *m->call_big);
         m->call_big = NULL;
@@ -529,32 +640,74 @@ static bool make_call(th_machine *m, uint32_t delta) {
     return ok;
 }
 
-static void pop(th_machine *m) {
+void th_pop_context(th_machine *m) {
     m->base -= m->context->delta;
     m->context--;
+    if (m->context->pc == th_mark_code) th_mark_reached(m);
+}
+
+bool th_finish_builtin(th_machine *m) {
+    const th_context *c = m->context;
+    if (c->evaluate) {
+        m->base[1] = th_deref(m->base[1]);
+        if (th_is_thunkish(m->base[1])) return th_force_in_place(m, m->base[1]);
+    }
+    if (c->dest) (m->base - c->delta)[c->dest] = m->base[1];
+    th_pop_context(m);
+    return true;
+}
+
+/* Before the first entry: what `strict` asks of the arguments. *ready: the builtin may be entered. */
+static th_exit prepare_builtin(th_machine *m, bool *ready) {
+    uint32_t which = 0;
+    *ready = false;
+    switch (th_strict(m, m->context->binding, m->base + 2, &which)) {
+    case TH_READY: break;
+    case TH_NOT_READY:
+        return th_push_force(m, m->base[2 + which], th_callee_delta(m), 2 + which, true) ? TH_EXIT_RETURNED
+                                                                                         : TH_EXIT_TRAP;
+    case TH_READY_TRAP: return TH_EXIT_TRAP;
+    }
+    m->context->entered = 1;
+    *ready = true;
+    return TH_EXIT_RETURNED;
 }
 
 static th_exit step_builtin(th_machine *m) {
     const th_binding *binding = m->context->binding;
+    bool ready = m->context->entered;
+    if (!ready) {
+        th_exit exit = prepare_builtin(m, &ready);
+        if (!ready) return exit;
+    }
     uint64_t *window = m->base;
     th_call call = {.args = window + 2,
                     .result = window + 1,
                     .slots = window + 2 + binding->nargs,
-                    .callback = window[callee_delta(binding) + 1],
-                    .state = m->context->state,
+                    .callback = window[th_callee_delta(m) + 1],
+                    .state = m->context->state | (uint32_t)(window[0] >> 48) << 16,
                     .type = binding->type,
-                    .user = binding->user};
+                    .user = binding->user,
+                    .caught = m->context->caught ? &m->caught : NULL};
     th_step step = binding->builtin->fn(m, &call);
-    m->context->state = call.state;
+    m->context->state = (uint16_t)call.state;
+    m->base[0] = (m->base[0] & UINT32_MAX) | (uint64_t)(call.state >> 16) << 48;
+    m->context->caught = 0;
     if (m->trapped) step = TH_STEP_ERROR;
     switch (step) {
-    case TH_STEP_DONE: pop(m); return TH_EXIT_RETURNED;
-    case TH_STEP_CALL: return make_call(m, callee_delta(binding)) ? TH_EXIT_RETURNED : TH_EXIT_TRAP;
+    case TH_STEP_DONE: return th_finish_builtin(m) ? TH_EXIT_RETURNED : TH_EXIT_TRAP;
+    case TH_STEP_CALL:
+        m->calling = true; /* what fails from here on is the callee's, until something runs */
+        if (!make_call(m, th_callee_delta(m))) return TH_EXIT_TRAP;
+        m->calling = false;
+        return TH_EXIT_RETURNED;
     case TH_STEP_AGAIN:
+        m->base[th_callee_delta(m) + 1] = 0; /* no callee's result: a collection looks there */
         if (m->fuel >= 0) return TH_EXIT_RETURNED;
         if (th_refill(m) == TH_OK) return TH_EXIT_RETURNED;
         return m->trapped ? TH_EXIT_TRAP : TH_EXIT_STOP;
     case TH_STEP_SUSPEND:
+        m->base[th_callee_delta(m) + 1] = 0;
         m->context->kind = TH_CONTEXT_HOST;
         m->stop = TH_OK;
         return TH_EXIT_STOP;
@@ -592,8 +745,8 @@ const th_builtin *th_machine_waiting(const th_machine *m, const uint64_t **args,
 th_status th_machine_resume_value(th_machine *m, uint64_t word) {
     if (m->state != TH_RUN_SUSPENDED || m->context->kind != TH_CONTEXT_HOST) return TH_E_ARGUMENT;
     m->base[1] = word;
-    pop(m);
     m->state = TH_RUN_READY;
+    TH_IGNORE(th_finish_builtin(m)); /* a trap is told by the run */
     return TH_OK;
 }
 
@@ -608,6 +761,8 @@ th_status th_machine_resume_error(th_machine *m, th_status code, const char *mes
 
 th_status th_machine_tidy(th_machine *m) {
     if (m->state == TH_RUN_READY || m->state == TH_RUN_SUSPENDED) return TH_E_BUSY;
+    if (m->state == TH_RUN_DONE && m->result_type == TH_TYPE_VALUE) m->state = TH_RUN_IDLE; /* no root any more */
+    if (m->heap && th_heap_due(m->heap) && !th_collect(m, false)) m->trapped = false;
     th_memory *memory = &m->memory;
     th_builders_forget(m);
     if (memory->nregions == 0) return th_memory_enter(memory, 0);
@@ -650,6 +805,19 @@ static bool push_start(th_machine *m, th_unit *unit) {
     return true;
 }
 
+bool th_push_starts(th_machine *m) {
+    for (size_t i = m->nunits; i > 0; i--) {
+        th_unit *unit = m->units[i - 1];
+        if (unit->started) continue;
+        if (push_start(m, unit)) continue;
+        unit->started = false;
+        for (const th_context *c = m->context; c > m->contexts; c--) /* those that were pushed will not run */
+            if (c->fn->unit && c->fn->info->index + 1 == c->fn->unit->program->start) c->fn->unit->started = false;
+        return false;
+    }
+    return true;
+}
+
 static th_status begin_in(th_machine *m, const th_fn *fn, th_closure *closure, const uint64_t *args, size_t nargs) {
     TH_TRY(begin(m, fn, closure, args, nargs));
     if (!fn->unit->started && !push_start(m, fn->unit)) {
@@ -681,8 +849,12 @@ th_status th_machine_begin_builtin(th_machine *m, const th_builtin *builtin, voi
     m->base = m->stack;
     if (m->memory.nregions == 0) TH_TRY(th_memory_enter(&m->memory, 0));
     m->own_binding = (th_binding){.builtin = builtin, .user = user, .type = type, .nargs = (uint32_t)nargs};
-    th_context context = {.fn = &exit_fn, .pc = th_exit_code, .binding = &m->own_binding, .kind = TH_CONTEXT_BUILTIN};
-    if (!push(m, &context, callee_delta(&m->own_binding) + 2)) {
+    m->own_binding.values = th_types_result(&m->types, type) == TH_TYPE_VALUE;
+    for (size_t i = 0; i < nargs; i++) m->own_binding.values |= th_types_param(&m->types, type, i) == TH_TYPE_VALUE;
+    th_context context = {.fn = &th_exit_fn, .pc = th_exit_code, .binding = &m->own_binding};
+    context.facts = TH_FACTS(TH_CONTEXT_BUILTIN, 0, 0);
+    context.evaluate = th_types_result(&m->types, type) == TH_TYPE_VALUE;
+    if (!th_push_context(m, &context, callee_delta(&m->own_binding) + 2)) {
         m->trapped = false;
         return TH_E_NOMEM;
     }
@@ -708,7 +880,9 @@ static th_run_state finish(th_machine *m) {
 static th_exit step(th_machine *m) {
     if (m->trapped) return TH_EXIT_TRAP;
     switch ((th_context_kind)m->context->kind) {
-    case TH_CONTEXT_CODE: return th_interpret(m);
+    case TH_CONTEXT_CODE:
+    case TH_CONTEXT_FORCE:
+    case TH_CONTEXT_WAIT: return th_interpret(m);
     case TH_CONTEXT_BUILTIN: return step_builtin(m);
     default: return TH_EXIT_STOP;
     }
@@ -720,7 +894,8 @@ th_run_state th_machine_run(th_machine *m) {
     if (m->timeout_ns > 0) m->deadline_ns = th_clock_monotonic_ns() + m->timeout_ns;
     if (!m->trapped && th_refill(m) != TH_OK && !m->trapped) return suspend(m);
     while (m->context->kind != TH_CONTEXT_ENTRY) {
-        switch (step(m)) {
+        bool collect = m->heap && !m->trapped && (th_heap_due(m->heap) || th_stress_due(m));
+        switch (collect && !th_collect(m, false) ? TH_EXIT_TRAP : step(m)) {
         case TH_EXIT_RETURNED: break;
         case TH_EXIT_BUILTIN:
             if (push_builtin(m)) break;
@@ -740,7 +915,11 @@ th_type_id th_machine_result_type(const th_machine *m) { return m->result_type; 
 const th_error *th_machine_error(const th_machine *m) { return &m->error; }
 
 void th_machine_abandon(th_machine *m) {
+    th_value none = TH_V_NULL;
+    for (const th_context *c = m->context; c > m->contexts; c--)
+        if (c->kind == TH_CONTEXT_FORCE) th_unwind_force(m, c, false, &none);
     m->context = m->contexts;
+    th_mark_below(m, 0);
     m->base = m->stack;
     th_memory_unwind(&m->memory, 0, 1);
     m->fuel_spent += m->slice - m->fuel;
@@ -755,12 +934,13 @@ th_status th_machine_reset(th_machine *m) {
     th_builders_forget(m);
     bindings_clear(m);
     m->nholds = 0;
+    m->state = TH_RUN_IDLE;
     for (size_t i = 0; i < m->nunits; i++) {
         th_unit *unit = m->units[i];
         unit->started = unit->program->start == 0;
         for (uint32_t g = 0; g < unit->program->nglobals; g++) unit->globals_set[g] = false;
     }
-    m->state = TH_RUN_IDLE;
+    th_values_reset(m);
     return TH_OK;
 }
 

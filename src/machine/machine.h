@@ -41,6 +41,7 @@ struct th_call {
     uint32_t state;    /* 0 at first; the builtin sets the state to be entered with next */
     th_type_id type;   /* FUNCTION type of this call without variables, in the machine's types */
     void *user;        /* of the registration */
+    const th_error *caught; /* TH_BUILTIN_CATCHES, when something it called failed (dynamic.h); else NULL */
 };
 
 typedef th_step (*th_builtin_fn)(th_machine *machine, th_call *call);
@@ -51,6 +52,7 @@ enum {
     TH_BUILTIN_PURE = 2,     /* no effect but its result: may be folded, reordered, memoised */
     TH_BUILTIN_FS = 4, TH_BUILTIN_NET = 8, TH_BUILTIN_CLOCK = 16, /* capabilities: refused with E_DENIED when not granted */
     TH_BUILTIN_RETAINS = 32, /* may keep an argument pointer in another object or the result */
+    TH_BUILTIN_CATCHES = 256, /* is entered again when something it called fails (dynamic.h) */
     TH_BUILTIN_MUTATES = 64, /* changes its first argument in place: not for one that was bound immutably */
     TH_BUILTIN_CHECKS = 128, /* stateful; a snapshot keeps it at its state, with its slots and what it has called. It trusts
                                 neither: they may come out of a hostile file. Natives in its slots are nobody else's. */
@@ -67,7 +69,9 @@ typedef struct th_builtin {
     uint32_t flags;
     uint32_t nslots;
     const char *slots;     /* class of each slot for snapshots: i plain bits, p object, s string, x native (see th_native), t a
-                              type: what the closure that it calls gives (of a builtin that CHECKS; at most one) */
+                               type: what the closure that it calls gives (of a builtin that CHECKS; at most one), v value:
+                               seen by the collector */
+    const char *strict;    /* over values: what each parameter must be (dynamic.h); NULL: nothing is asked */
 } th_builtin;
 
 /* ---- Engine ------------------------------------------------------------------------------------------------- */

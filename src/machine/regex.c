@@ -456,6 +456,7 @@ typedef struct simulation {
     size_t nslots;
     size_t njobs;
     size_t *current; /* slots of the thread being followed */
+    size_t end;      /* where the match must end; SIZE_MAX: wherever */
     bool any;        /* whether there is a match is all that is asked */
     bool nomem;
 } simulation;
@@ -504,6 +505,7 @@ static bool advance(simulation *sim, const threads *from, threads *to, size_t at
         uint32_t inst = from->list.dense[k];
         const th_rx_inst *i = &program->insts[inst];
         if (i->op == TH_RX_MATCH) {
+            if (sim->end != SIZE_MAX && at != sim->end) continue;
             memcpy(spans, from->saves + inst * sim->nslots, sim->nslots * sizeof *spans);
             spans[1] = at;
             return true;
@@ -537,9 +539,9 @@ static th_status simulate_from(simulation *sim, size_t from, bool anchored, thre
     }
 }
 
-static th_status simulate(run *r, size_t from, bool anchored, size_t *spans, size_t nspans, bool *found) {
+static th_status simulate(run *r, size_t from, bool anchored, size_t end, size_t *spans, size_t nspans, bool *found) {
     th_regex *regex = r->regex;
-    simulation sim = {.run = r, .nslots = (nspans ? nspans : 1) * 2, .any = nspans == 0};
+    simulation sim = {.run = r, .nslots = (nspans ? nspans : 1) * 2, .end = end, .any = nspans == 0};
     size_t each = regex->forward.len * sim.nslots, needed = 2 * each + 2 * sim.nslots;
     if (regex->saves_count < needed) {
         size_t *saves =
@@ -569,7 +571,7 @@ static th_status find_groups(run *r, size_t start, size_t end, size_t *spans, si
     bool found = false;
     size_t paid = r->paid;
     r->paid = start; /* it reads the match again, whatever its length: paid again */
-    th_status status = simulate(r, start, true, spans, nspans, &found);
+    th_status status = simulate(r, start, true, end, spans, nspans, &found);
     if (r->paid < paid) r->paid = paid;
     return status;
 }
@@ -620,7 +622,7 @@ static th_status search_once(run *r, size_t from, size_t *spans, size_t nspans, 
     if (out == OUT_OK && !regex->anchored) out = scan_backward(r, start, end, &first);
     if (out == OUT_OK) return find_groups(r, first, end, spans, nspans);
     *found = false;
-    return simulate(r, start, regex->anchored, spans, nspans, found);
+    return simulate(r, start, regex->anchored, SIZE_MAX, spans, nspans, found);
 }
 
 static bool is_inside_code(th_view text, size_t at) {
@@ -656,7 +658,7 @@ th_status th_regex_new(th_mem *mem, th_view pattern, uint32_t flags, th_regex **
     if (!regex) return th_fail(err, TH_E_NOMEM, "out of memory");
     regex->mem = mem;
     th_arena_init(&regex->arena, mem);
-    regex->dfa = (th_rx_dfa){.program = &regex->forward};
+    regex->dfa = (th_rx_dfa){.program = &regex->forward, .longest = (flags & TH_REGEX_LONGEST) != 0};
     regex->reverse = (th_rx_dfa){.program = &regex->backward, .longest = true};
     th_arena_init(&regex->dfa.arena, mem);
     th_arena_init(&regex->reverse.arena, mem);

@@ -26,6 +26,7 @@ enum {
     TH_REGEX_MULTILINE = 2,   /* as (?m) */
     TH_REGEX_DOT_ALL = 4,     /* as (?s) */
     TH_REGEX_WHOLE = 8,       /* a match is the whole text */
+    TH_REGEX_LONGEST = 16,    /* of a pattern that begins with \A: the longest match (POSIX) instead of the first */
 };
 
 /* Asked to pay for work in advance; false stops the search with E_FUEL. */

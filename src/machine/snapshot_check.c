@@ -68,6 +68,7 @@ static th_status load_units(th_restorer *r, th_program **programs) {
         if (status == TH_E_NOMEM) return th_restore_no_memory(r);
         if (status != TH_OK)
             return th_fail(r->err, status, "%s", inner.message[0] ? inner.message : th_status_text(status));
+        if (r->m->heap) return th_fail(r->err, TH_E_UNSUPPORTED, "a state with dynamic values cannot be restored yet");
         unit->started = unit->program->start == 0 || theta_state_Unit_started(t);
         if (theta_state_Unit_globals_len(t) != unit->program->nglobals ||
             theta_state_Unit_globals_set_len(t) != unit->program->nglobals)
@@ -398,7 +399,7 @@ static th_status read_builtin(th_restorer *r, th_flat_table t, uint32_t i, th_fr
     f->state = theta_state_Context_state(t);
     uint32_t nslots = theta_state_Context_slots_len(t);
     if (nslots > 0) f->slots = theta_state_Context_slots(t);
-    if (f->state >= 1u << 24 || (nslots > 0 && nslots != builtin->nslots))
+    if (f->state > TH_CONTEXT_STATE_MAX || (nslots > 0 && nslots != builtin->nslots))
         return th_restore_refuse(r, "context %u is no state of %s", i, builtin->name);
     return TH_OK;
 }

@@ -175,7 +175,7 @@ static void install_builtin(th_restorer *r, const th_frame *f, th_context *c) {
     c->fn = bottom->fn;
     c->pc = bottom->pc;
     c->binding = f->binding;
-    c->state = f->state & 0xffffffu;
+    c->state = f->state & TH_CONTEXT_STATE_MAX;
     for (uint32_t a = 0; a < f->binding->nargs; a++)
         window[2 + a] = live_word(r, th_types_param(&r->m->types, f->binding->type, a), r->stack[f->base + 2 + a].bits);
     for (uint32_t s = 0; f->slots && s < f->binding->builtin->nslots; s++) {

@@ -602,6 +602,7 @@ th_status th_machine_save(th_machine *m, uint8_t **bytes, size_t *len, th_error 
     if (m->state != TH_RUN_SUSPENDED && m->state != TH_RUN_READY)
         return th_fail(err, TH_E_ARGUMENT, "the machine is not suspended: there is nothing to save");
     if (m->trapped) return th_fail(err, TH_E_BUSY, "an error is still to be raised: run the machine first");
+    if (m->heap) return th_fail(err, TH_E_UNSUPPORTED, "a machine that works with dynamic values cannot be saved yet");
     TH_IGNORE(th_machine_flush(m)); /* its failure is told by whoever prints next */
     saver s = {.m = m, .mem = &m->mem, .err = err};
     th_arena_init(&s.arena, s.mem);

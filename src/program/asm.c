@@ -57,7 +57,7 @@ typedef struct assembler {
     token token; /* the one to be read next */
     th_name_map operations, type_names, functions, globals, imports, sources;
     uint32_t nfunctions, nglobals, nimports, nsources;
-    numbers constants, strings, keeps; /* listed ones: what the builder numbered them */
+    numbers constants, strings, keeps, sites, shapes; /* listed ones: what the builder numbered them */
     later *laters;
     size_t nlaters, laters_capacity;
     th_fn_builder *f; /* the function being read */
@@ -307,6 +307,15 @@ static th_status read_text(assembler *a, uint32_t *out) {
     return built(a, &t, th_builder_string(a->builder, t.text, out));
 }
 
+/* A string whose quotes may be left out where it is a word. */
+static th_status read_text_name(assembler *a, uint32_t *out) {
+    token t = a->token;
+    if (t.kind != TOKEN_WORD)
+        return at_mark(a, '#') || t.kind == TOKEN_STRING ? read_text(a, out) : expected(a, "a name");
+    TH_TRY(next(a));
+    return built(a, &t, th_builder_string(a->builder, t.text, out));
+}
+
 /* ---- Types -------------------------------------------------------------------------------------------------- */
 
 static th_status read_type(assembler *a, unsigned depth, th_type_id *out);
@@ -541,6 +550,63 @@ static th_status export_statement(assembler *a) {
     return put_later(a, LATER_EXPORT, &t, &from, 0);
 }
 
+static th_status read_reference(assembler *a, const char *what, const th_name_map *map, uint32_t count, uint32_t *out);
+static th_status read_span(assembler *a, th_span *out);
+
+static th_status site_statement(assembler *a) {
+    token t = a->token;
+    uint32_t name = 0, index = 0;
+    TH_TRY(read_text_name(a, &name));
+    TH_TRY(built(a, &t, th_builder_site(a->builder, name, &index)));
+    return remember(a, &a->sites, index);
+}
+
+typedef struct shape_text { /* in the builder's arena */
+    uint32_t *names;
+    th_span *positions;
+    size_t count, names_capacity, positions_capacity;
+    bool placed; /* one of the names has a position */
+} shape_text;
+
+static th_status read_shape_name(assembler *a, shape_text *s) {
+    size_t n = s->count + 1;
+    if (!th_builder_grow(a->builder, (void **)&s->names, &s->names_capacity, n, sizeof *s->names) ||
+        !th_builder_grow(a->builder, (void **)&s->positions, &s->positions_capacity, n, sizeof *s->positions))
+        return no_memory(a);
+    TH_TRY(read_text_name(a, &s->names[s->count]));
+    s->positions[s->count] = (th_span){0};
+    s->count++;
+    if (!at_mark(a, '@')) return TH_OK;
+    s->placed = true;
+    return read_span(a, &s->positions[s->count - 1]);
+}
+
+/* `{a, 'b c' @1:2-1:5}`, and where `sourced`, `from` a source. */
+static th_status read_shape(assembler *a, bool sourced, uint32_t *out) {
+    token t = a->token;
+    shape_text s = {0};
+    uint32_t source = 0;
+    TH_TRY(need_mark(a, '{'));
+    bool more = !at_mark(a, '}');
+    while (more) {
+        TH_TRY(read_shape_name(a, &s));
+        TH_TRY(take_mark(a, ',', &more));
+    }
+    TH_TRY(need_mark(a, '}'));
+    if (sourced && at_word(a, "from")) {
+        TH_TRY(next(a));
+        TH_TRY(read_reference(a, "source", &a->sources, a->nsources, &source));
+        source++;
+    }
+    return built(a, &t, th_builder_shape(a->builder, s.names, s.placed ? s.positions : NULL, s.count, source, out));
+}
+
+static th_status shape_statement(assembler *a) {
+    uint32_t index = 0;
+    TH_TRY(read_shape(a, true, &index));
+    return remember(a, &a->shapes, index);
+}
+
 static th_status start_statement(assembler *a) {
     token t = a->token;
     lexer from = before_token(a);
@@ -601,11 +667,13 @@ static th_status statement(assembler *a) {
     if (th_view_is(t.text, "global")) return named_statement(a, false);
     if (th_view_is(t.text, "import")) return named_statement(a, true);
     if (th_view_is(t.text, "source")) return source_statement(a);
+    if (th_view_is(t.text, "site")) return site_statement(a);
+    if (th_view_is(t.text, "shape")) return shape_statement(a);
     if (th_view_is(t.text, "export")) return export_statement(a);
     if (th_view_is(t.text, "start")) return start_statement(a);
     if (th_view_is(t.text, "func")) return func_statement(a);
     return fail_at(a, &t, TH_E_SYNTAX,
-                   "expected program, type, const, string, global, import, source, export, start or func");
+                   "expected program, type, const, string, global, import, source, site, shape, export, start or func");
 }
 
 /* ---- Operands ----------------------------------------------------------------------------------------------- */
@@ -709,6 +777,7 @@ static void infer_class(assembler *a, uint8_t operand, uint32_t reg) {
     case TH_OPERAND_W_F64: cls = TH_CLASS_F64; break;
     case TH_OPERAND_W_BOOL: cls = TH_CLASS_BOOL; break;
     case TH_OPERAND_W_STR: cls = TH_CLASS_STRING; break;
+    case TH_OPERAND_W_VAL: cls = TH_CLASS_VALUE; break;
     default: return;
     }
     if (a->f->classes[reg] == TH_CLASS_NONE) (void)th_fn_class(a->f, reg, cls);
@@ -718,6 +787,49 @@ static th_status read_small(assembler *a, int64_t low, int64_t high, uint32_t *o
     int64_t value = 0;
     TH_TRY(read_int(a, low, high, &value));
     *out = (uint32_t)(int32_t)value;
+    return TH_OK;
+}
+
+/* A listed site, or a name: then it is a site of its own. */
+static th_status read_site(assembler *a, uint32_t *out) {
+    token t = a->token;
+    uint32_t name = 0;
+    if (at_mark(a, '#')) return read_listed(a, "listed site", &a->sites, out);
+    TH_TRY(read_text_name(a, &name));
+    return built(a, &t, th_builder_site(a->builder, name, out));
+}
+
+static th_status read_shape_operand(assembler *a, uint32_t *out) {
+    return at_mark(a, '#') ? read_listed(a, "listed shape", &a->shapes, out) : read_shape(a, false, out);
+}
+
+/* `#2:name`, or the number of the name. */
+static th_status read_field(assembler *a, uint32_t *out) {
+    token t = a->token;
+    uint32_t shape = 0, name = 0, number = 0;
+    int64_t given = 0;
+    TH_TRY(read_listed(a, "listed shape", &a->shapes, &shape));
+    TH_TRY(need_mark(a, ':'));
+    if (a->token.kind == TOKEN_NUMBER) {
+        TH_TRY(read_int(a, 0, UINT16_MAX, &given));
+        number = (uint32_t)given;
+    } else {
+        token at = a->token;
+        TH_TRY(read_text_name(a, &name));
+        if (!th_builder_shape_find(a->builder, shape, name, &number))
+            return fail_at(a, &at, TH_E_REFERENCE, "the shape has no name '%.*s'",
+                           (int)(at.text.len > 60 ? 60 : at.text.len), at.text.data);
+    }
+    if (shape > UINT16_MAX || number > UINT16_MAX)
+        return fail_at(a, &t, TH_E_LIMIT, "the shape or the name has a number that is too large for an operand");
+    *out = shape << 16 | number;
+    return TH_OK;
+}
+
+static th_status read_wide(assembler *a, uint32_t *out) {
+    int64_t value = 0;
+    TH_TRY(read_int(a, 0, UINT32_MAX, &value));
+    *out = (uint32_t)value;
     return TH_OK;
 }
 
@@ -735,6 +847,10 @@ static th_status read_operand(assembler *a, uint8_t operand, uint32_t *out) {
     case TH_OPERAND_FN: return read_reference(a, "function", &a->functions, a->nfunctions, out);
     case TH_OPERAND_KEEP: return read_keep(a, out);
     case TH_OPERAND_STATUS: return read_status(a, out);
+    case TH_OPERAND_SITE: return read_site(a, out);
+    case TH_OPERAND_SHAPE: return read_shape_operand(a, out);
+    case TH_OPERAND_FIELD: return read_field(a, out);
+    case TH_OPERAND_U32: return read_wide(a, out);
     default:
         TH_TRY(read_register(a, out));
         infer_class(a, operand, *out);
@@ -888,8 +1004,8 @@ static bool read_digits(lexer *l, uint32_t *out) {
 
 static bool read_char(lexer *l, char c) { return peek_char(l, 0) == c ? l->at++, true : false; }
 
-/* The lexer stands behind the '@'. */
-static th_status read_position(assembler *a) {
+/* At the '@', the lexer behind it. */
+static th_status read_span(assembler *a, th_span *out) {
     token t = a->token;
     lexer *l = &a->lexer;
     th_span s = {0};
@@ -897,8 +1013,23 @@ static th_status read_position(assembler *a) {
         !(read_digits(l, &s.line) && read_char(l, ':') && read_digits(l, &s.column) && read_char(l, '-') &&
           read_digits(l, &s.end_line) && read_char(l, ':') && read_digits(l, &s.end_column)))
         return fail_at(a, &t, TH_E_SYNTAX, "expected a position as @1:2-3:4");
-    th_fn_span(a->f, s);
+    *out = s;
     return next(a);
+}
+
+static th_status read_position(assembler *a) {
+    th_span s;
+    TH_TRY(read_span(a, &s));
+    th_fn_span(a->f, s);
+    return TH_OK;
+}
+
+static th_status read_note(assembler *a) {
+    token t = a->token;
+    uint32_t text = 0;
+    TH_TRY(read_text(a, &text));
+    th_fn_note(a->f, text);
+    return built(a, &t, th_builder_status(a->builder));
 }
 
 static th_status bind_label(assembler *a, const token *t) {
@@ -919,6 +1050,7 @@ static th_status read_item(assembler *a) {
     if (th_view_is(t.text, "regs")) return read_regs(a);
     if (th_view_is(t.text, "keep")) return read_keep_line(a);
     if (th_view_is(t.text, "handler")) return read_handler(a);
+    if (th_view_is(t.text, "note")) return read_note(a);
     const th_name_entry *entry = th_name_map_get(&a->operations, t.text);
     if (entry != NULL) return read_instruction(a, &t, (th_op)entry->index);
     return fail_at(a, &t, TH_E_SYNTAX, "there is no instruction '%.*s'", (int)(t.text.len > 60 ? 60 : t.text.len),

@@ -27,6 +27,7 @@ struct th_fn_builder {
     th_builder *builder;
     uint32_t function;
     uint32_t source;
+    uint32_t note; /* string index + 1 */
     const th_type_id *captures;
     size_t ncaptures;
     uint8_t classes[256];
@@ -58,6 +59,10 @@ th_status th_builder_rename(th_builder *b, th_view name);
 th_arena *th_builder_arena(th_builder *b);
 /* Room for `needed` items; on failure the builder is poisoned and false returned. */
 bool th_builder_grow(th_builder *b, void **array, size_t *capacity, size_t needed, size_t item_bytes);
+/* How many strings there are, and names of a shape that was added: for the assembler. */
+uint32_t th_builder_nstrings(const th_builder *b);
+/* The index of the name in the shape; false: there is no such shape, or it has no such name. */
+bool th_builder_shape_find(const th_builder *b, uint32_t shape, uint32_t name, uint32_t *index);
 /* The name of a declared function, for messages. */
 th_view th_builder_fn_name(const th_builder *b, uint32_t function);
 

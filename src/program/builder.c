@@ -38,6 +38,13 @@ typedef struct source_def {
     th_view name, text;
 } source_def;
 
+typedef struct shape_def {
+    const uint32_t *names;
+    const th_span *positions; /* or NULL */
+    size_t count;
+    uint32_t source;
+} shape_def;
+
 struct th_builder {
     th_mem *mem;
     th_arena arena;
@@ -64,6 +71,10 @@ struct th_builder {
     source_def *sources;
     size_t nsources, sources_capacity;
     uint32_t start; /* index + 1 */
+    uint32_t *sites;
+    size_t nsites, sites_capacity;
+    shape_def *shapes;
+    size_t nshapes, shapes_capacity;
 };
 
 /* ---- Failure and memory ------------------------------------------------------------------------------------- */
@@ -325,6 +336,46 @@ th_status th_builder_start(th_builder *b, uint32_t function) {
     return TH_OK;
 }
 
+/* ---- Sites and shapes --------------------------------------------------------------------------------------- */
+
+uint32_t th_builder_nstrings(const th_builder *b) { return (uint32_t)b->nstrings; }
+
+th_status th_builder_site(th_builder *b, uint32_t name, uint32_t *index) {
+    TH_TRY(b->status);
+    if (name >= b->nstrings)
+        return th_builder_fail(b, TH_E_ARGUMENT, "a site is named by string %u, which is not there", name);
+    if (!th_builder_grow(b, (void **)&b->sites, &b->sites_capacity, b->nsites + 1, sizeof *b->sites)) return b->status;
+    b->sites[b->nsites] = name;
+    *index = (uint32_t)b->nsites++;
+    return TH_OK;
+}
+
+th_status th_builder_shape(th_builder *b, const uint32_t *names, const th_span *positions, size_t n, uint32_t source,
+                           uint32_t *index) {
+    TH_TRY(b->status);
+    shape_def def = {.count = n, .source = source};
+    for (size_t i = 0; i < n; i++)
+        if (names[i] >= b->nstrings)
+            return th_builder_fail(b, TH_E_ARGUMENT, "a shape has the name of string %u, which is not there", names[i]);
+    if (n > 0) {
+        def.names = th_arena_copy(&b->arena, names, n * sizeof *names);
+        if (positions != NULL) def.positions = th_arena_copy(&b->arena, positions, n * sizeof *positions);
+        if (def.names == NULL || (positions != NULL && def.positions == NULL)) return no_memory(b);
+    }
+    if (!th_builder_grow(b, (void **)&b->shapes, &b->shapes_capacity, b->nshapes + 1, sizeof def)) return b->status;
+    b->shapes[b->nshapes] = def;
+    *index = (uint32_t)b->nshapes++;
+    return TH_OK;
+}
+
+bool th_builder_shape_find(const th_builder *b, uint32_t shape, uint32_t name, uint32_t *index) {
+    if (shape >= b->nshapes) return false;
+    const shape_def *def = &b->shapes[shape];
+    for (size_t i = 0; i < def->count; i++)
+        if (def->names[i] == name) return *index = (uint32_t)i, true;
+    return false;
+}
+
 /* ---- Functions ---------------------------------------------------------------------------------------------- */
 
 th_status th_builder_declare(th_builder *b, th_view name, th_type_id type, uint32_t *index) {
@@ -447,6 +498,7 @@ static th_flat_ref put_function(th_builder *b, th_flat_builder *fb, const fn_def
     theta_program_Function_add_keeps(fb, keeps);
     theta_program_Function_add_positions(fb, positions);
     theta_program_Function_add_source(fb, f->source);
+    theta_program_Function_add_note(fb, f->note);
     return th_flat_end(fb);
 }
 
@@ -508,13 +560,40 @@ static th_flat_ref put_sources(th_builder *b, th_flat_builder *fb) {
     return th_flat_put_refs(fb, refs, b->nsources);
 }
 
+static th_flat_ref put_spans(th_flat_builder *fb, const th_span *spans, size_t count) {
+    void *space;
+    th_flat_ref ref = th_flat_put_space(fb, count, sizeof(theta_program_Span), 4, &space);
+    theta_program_Span *out = space;
+    for (size_t i = 0; ref != 0 && i < count; i++)
+        out[i] = (theta_program_Span){spans[i].line, spans[i].column, spans[i].end_line, spans[i].end_column};
+    return ref;
+}
+
+static th_flat_ref put_shapes(th_builder *b, th_flat_builder *fb) {
+    th_flat_ref *refs = b->nshapes ? new_refs(b, b->nshapes) : NULL;
+    if (refs == NULL) return 0;
+    for (size_t i = 0; i < b->nshapes; i++) {
+        const shape_def *s = &b->shapes[i];
+        th_flat_ref positions = s->positions != NULL ? put_spans(fb, s->positions, s->count) : 0;
+        th_flat_ref names = s->count > 0 ? theta_program_Shape_put_names(fb, s->names, s->count) : 0;
+        th_flat_start(fb, theta_program_Shape_nslots);
+        theta_program_Shape_add_names(fb, names);
+        theta_program_Shape_add_positions(fb, positions);
+        theta_program_Shape_add_source(fb, s->source);
+        refs[i] = th_flat_end(fb);
+    }
+    return th_flat_put_refs(fb, refs, b->nshapes);
+}
+
 /* Written from the back: what is read first when running lies at the front. */
 static th_flat_ref put_program(th_builder *b, th_flat_builder *fb) {
     th_flat_ref sources = put_sources(b, fb);
     th_flat_ref exports = put_named(b, fb, b->exports, b->nexports);
     th_flat_ref imports = put_named(b, fb, b->imports, b->nimports);
     th_flat_ref globals = put_named(b, fb, b->globals, b->nglobals);
+    th_flat_ref shapes = put_shapes(b, fb);
     th_flat_ref strings = put_strings(b, fb);
+    th_flat_ref sites = b->nsites ? theta_program_Program_put_sites(fb, b->sites, b->nsites) : 0;
     th_flat_ref constants = put_constants(b, fb);
     th_flat_ref functions = put_functions(b, fb);
     th_flat_ref types = put_types(b, fb);
@@ -533,6 +612,8 @@ static th_flat_ref put_program(th_builder *b, th_flat_builder *fb) {
     theta_program_Program_add_exports(fb, exports);
     theta_program_Program_add_sources(fb, sources);
     theta_program_Program_add_start(fb, b->start);
+    theta_program_Program_add_sites(fb, sites);
+    theta_program_Program_add_shapes(fb, shapes);
     return th_flat_end(fb);
 }
 

@@ -19,7 +19,7 @@ typedef struct printer {
     th_name_map type_names, functions, globals, imports, sources;
     th_name_map strings;      /* contents to first index */
     uint32_t *first_constant; /* of each constant: the first equal one */
-    bool list_constants, list_strings;
+    bool list_constants, list_strings, list_sites;
     const th_function *f; /* the one being printed */
     uint32_t *labels;     /* per word and one more: the number of its label */
     uint32_t *first_keep; /* of each keep set: the first equal one */
@@ -254,16 +254,84 @@ static bool must_list(const th_function *functions, uint32_t nfunctions, th_oper
     return next != count;
 }
 
+/* Sites are not interned: each must be used once, in order, and its name be told by its text, to be left out. */
+static bool must_list_sites(const printer *d) {
+    const th_program *p = d->p;
+    uint32_t next = 0, value;
+    if (d->strings.count != p->nstrings) return true;
+    for (uint32_t i = 0; i < p->nfunctions; i++) {
+        const th_function *f = &p->functions[i];
+        for (uint32_t pc = 0; pc < f->ncode; pc += th_insn_words(&f->code[pc]))
+            if (find_operand(&f->code[pc], TH_OPERAND_SITE, &value) && value != next++) return true;
+    }
+    return next != p->nsites;
+}
+
+/* The string that the text of the function's note will mean. */
+static bool note_index(const printer *d, const th_function *f, uint32_t *index) {
+    const th_name_entry *entry = f->note != NULL ? th_name_map_get(&d->strings, th_view_str(f->note)) : NULL;
+    if (entry != NULL) *index = entry->index;
+    return entry != NULL;
+}
+
+/* The strings that a function's text names, in order; false: one is out of order. */
+static bool strings_in_order(const printer *d, const th_function *f, uint8_t *seen, uint32_t *next) {
+    uint32_t value;
+    if (note_index(d, f, &value) && !in_order(seen, next, value)) return false;
+    for (uint32_t pc = 0; pc < f->ncode; pc += th_insn_words(&f->code[pc])) {
+        if (find_operand(&f->code[pc], TH_OPERAND_STRING, &value) && !in_order(seen, next, value)) return false;
+        if (!d->list_sites && find_operand(&f->code[pc], TH_OPERAND_SITE, &value) &&
+            !in_order(seen, next, d->p->sites[value]))
+            return false;
+    }
+    return true;
+}
+
+/* As the text is read: listed sites and shapes before the functions. */
+static bool must_list_strings(const printer *d, uint8_t *seen) {
+    const th_program *p = d->p;
+    uint32_t next = 0;
+    for (uint32_t i = 0; d->list_sites && i < p->nsites; i++)
+        if (!in_order(seen, &next, p->sites[i])) return true;
+    for (uint32_t i = 0; i < p->nshapes; i++)
+        for (uint32_t k = 0; k < p->shapes[i].count; k++)
+            if (!in_order(seen, &next, p->shapes[i].names[k])) return true;
+    for (uint32_t i = 0; i < p->nfunctions; i++)
+        if (!strings_in_order(d, &p->functions[i], seen, &next)) return true;
+    return next != p->nstrings;
+}
+
 static bool look_at_pools(printer *d) {
     const th_program *p = d->p;
     uint8_t *seen_constants = th_arena_zeroed(&d->arena, p->nconstants + 1);
     uint8_t *seen_strings = th_arena_zeroed(&d->arena, p->nstrings + 1);
     if (seen_constants == NULL || seen_strings == NULL || !index_constants(d) || !index_strings(d)) return false;
+    d->list_sites = must_list_sites(d);
     d->list_constants = must_list(p->functions, p->nfunctions, TH_OPERAND_CONST, seen_constants, p->nconstants);
-    d->list_strings = must_list(p->functions, p->nfunctions, TH_OPERAND_STRING, seen_strings, p->nstrings);
+    d->list_strings = must_list_strings(d, seen_strings);
     for (uint32_t i = 0; i < p->nconstants; i++) d->list_constants |= d->first_constant[i] != i;
     d->list_strings |= d->strings.count != p->nstrings;
     return true;
+}
+
+/* A string of the program: by its contents, or by number when another one has the same. */
+static bool is_first_string(const printer *d, uint32_t index) {
+    return th_name_map_get(&d->strings, th_view_str(d->p->strings[index]))->index == index;
+}
+
+static void put_text(printer *d, uint32_t index) {
+    if (is_first_string(d, index))
+        put_string(d->out, th_view_str(d->p->strings[index]));
+    else
+        th_buf_printf(d->out, "#%u", index);
+}
+
+/* Likewise, without quotes where it is a word. */
+static void put_text_name(printer *d, uint32_t index) {
+    if (is_first_string(d, index))
+        put_name(d->out, th_view_str(d->p->strings[index]));
+    else
+        th_buf_printf(d->out, "#%u", index);
 }
 
 static void put_pools(printer *d) {
@@ -306,6 +374,46 @@ static void put_sources(printer *d) {
         }
         th_buf_char(d->out, '\n');
     }
+}
+
+static void put_span(printer *d, th_span s) {
+    th_buf_char(d->out, '@');
+    if (s.line != 0 || s.column != 0 || s.end_line != 0 || s.end_column != 0)
+        th_buf_printf(d->out, "%u:%u-%u:%u", s.line, s.column, s.end_line, s.end_column);
+}
+
+static void put_source_name(printer *d, uint32_t source) {
+    const th_str *name = d->p->source_names[source];
+    if (is_unique(&d->sources, th_view_str(name)))
+        put_string(d->out, th_view_str(name));
+    else
+        th_buf_printf(d->out, "#%u", source);
+}
+
+static void put_shape(printer *d, const th_name_shape *s) {
+    th_buf_text(d->out, "shape {");
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (i > 0) th_buf_text(d->out, ", ");
+        put_text_name(d, s->names[i]);
+        if (s->positions == NULL) continue;
+        th_buf_char(d->out, ' ');
+        put_span(d, s->positions[i]);
+    }
+    th_buf_char(d->out, '}');
+    if (s->source > 0) {
+        th_buf_text(d->out, " from ");
+        put_source_name(d, s->source - 1);
+    }
+    th_buf_char(d->out, '\n');
+}
+
+static void put_sites_and_shapes(printer *d) {
+    for (uint32_t i = 0; d->list_sites && i < d->p->nsites; i++) {
+        th_buf_text(d->out, "site ");
+        put_text_name(d, d->p->sites[i]);
+        th_buf_char(d->out, '\n');
+    }
+    for (uint32_t i = 0; i < d->p->nshapes; i++) put_shape(d, &d->p->shapes[i]);
 }
 
 static void put_function_name(printer *d, uint32_t index) {
@@ -393,7 +501,8 @@ static void put_operand(printer *d, uint8_t operand, uint32_t value) {
     const th_program *p = d->p;
     switch (operand) {
     case TH_OPERAND_U8:
-    case TH_OPERAND_U16: th_buf_printf(d->out, "%u", value); break;
+    case TH_OPERAND_U16:
+    case TH_OPERAND_U32: th_buf_printf(d->out, "%u", value); break;
     case TH_OPERAND_S8: th_buf_printf(d->out, "%d", (int8_t)value); break;
     case TH_OPERAND_S16: th_buf_printf(d->out, "%d", (int16_t)value); break;
     case TH_OPERAND_CONST:
@@ -402,11 +511,17 @@ static void put_operand(printer *d, uint8_t operand, uint32_t value) {
         else
             th_buf_printf(d->out, "#%u", value);
         break;
-    case TH_OPERAND_STRING:
-        if (th_name_map_get(&d->strings, th_view_str(p->strings[value]))->index == value)
-            put_string(d->out, th_view_str(p->strings[value]));
-        else
+    case TH_OPERAND_STRING: put_text(d, value); break;
+    case TH_OPERAND_SITE:
+        if (d->list_sites)
             th_buf_printf(d->out, "#%u", value);
+        else
+            put_text_name(d, p->sites[value]);
+        break;
+    case TH_OPERAND_SHAPE: th_buf_printf(d->out, "#%u", value); break;
+    case TH_OPERAND_FIELD:
+        th_buf_printf(d->out, "#%u:", value >> 16);
+        put_text_name(d, p->shapes[value >> 16].names[value & 0xffff]);
         break;
     case TH_OPERAND_TYPE: put_type(d, value); break;
     case TH_OPERAND_GLOBAL: put_reference(d, &d->globals, p->globals[value].name, value); break;
@@ -490,12 +605,8 @@ static void put_registers(printer *d) {
 static void put_head(printer *d, bool list_keeps) {
     const th_function *f = d->f;
     if (f->source > 0) {
-        const th_str *name = d->p->source_names[f->source - 1];
         th_buf_text(d->out, "    from ");
-        if (is_unique(&d->sources, th_view_str(name)))
-            put_string(d->out, th_view_str(name));
-        else
-            th_buf_printf(d->out, "#%u", f->source - 1);
+        put_source_name(d, f->source - 1);
         th_buf_char(d->out, '\n');
     }
     for (uint32_t i = 0; i < f->ncaptures; i++) {
@@ -503,6 +614,11 @@ static void put_head(printer *d, bool list_keeps) {
         put_type(d, f->captures[i]);
     }
     if (f->ncaptures > 0) th_buf_char(d->out, '\n');
+    if (f->note != NULL) {
+        th_buf_text(d->out, "    note ");
+        put_string(d->out, th_view_str(f->note));
+        th_buf_char(d->out, '\n');
+    }
     put_registers(d);
     for (uint32_t i = 0; list_keeps && i < f->nkeeps; i++) {
         th_buf_text(d->out, "    keep ");
@@ -512,10 +628,9 @@ static void put_head(printer *d, bool list_keeps) {
 }
 
 static void put_position(printer *d, th_span s) {
-    if (s.line == 0 && s.column == 0 && s.end_line == 0 && s.end_column == 0)
-        th_buf_text(d->out, "    @\n");
-    else
-        th_buf_printf(d->out, "    @%u:%u-%u:%u\n", s.line, s.column, s.end_line, s.end_column);
+    th_buf_text(d->out, "    ");
+    put_span(d, s);
+    th_buf_char(d->out, '\n');
 }
 
 static void put_label(printer *d, uint32_t pc) {
@@ -574,6 +689,7 @@ static bool print_program(printer *d) {
     put_named_types(d, "global", d->p->globals, d->p->nglobals);
     put_named_types(d, "import", d->p->imports, d->p->nimports);
     put_sources(d);
+    put_sites_and_shapes(d);
     put_exports(d);
     for (uint32_t i = 0; i < d->p->nfunctions; i++)
         if (!put_function(d, i)) return false;

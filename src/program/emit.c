@@ -112,6 +112,13 @@ void th_fn_bind(th_fn_builder *f, th_label label) {
 
 void th_fn_span(th_fn_builder *f, th_span span) { f->span = span; }
 
+void th_fn_note(th_fn_builder *f, uint32_t string) {
+    if (stopped(f)) return;
+    if (string >= th_builder_nstrings(f->builder))
+        return fail(f, TH_E_ARGUMENT, "its note is a string that is not there");
+    f->note = string + 1;
+}
+
 uint32_t th_fn_pc(const th_fn_builder *f) { return (uint32_t)f->ncode; }
 
 void th_fn_abc(th_fn_builder *f, th_op op, uint32_t a, uint32_t b, uint32_t c) {

@@ -21,6 +21,10 @@ _Static_assert(sizeof(th_position) == sizeof(theta_program_Position) &&
                    offsetof(th_position, span.end_column) == offsetof(theta_program_Position, end_column),
                "positions are used in place");
 
+_Static_assert(sizeof(th_span) == sizeof(theta_program_Span) &&
+                   offsetof(th_span, end_column) == offsetof(theta_program_Span, end_column),
+               "spans are used in place");
+
 typedef struct loader {
     th_program *program;
     th_flat_table root;
@@ -94,6 +98,100 @@ static th_status load_strings(loader *l) {
     return TH_OK;
 }
 
+/* ---- Sites and shapes --------------------------------------------------------------------------------------- */
+
+static th_status load_sites(loader *l) {
+    th_program *p = l->program;
+    p->nsites = theta_program_Program_sites_len(l->root);
+    p->sites = theta_program_Program_sites(l->root);
+    for (uint32_t i = 0; i < p->nsites; i++)
+        if (p->sites[i] >= p->nstrings)
+            return th_fail(l->err, TH_E_VERIFY, "site %u is named by string %u, which is not there", i, p->sites[i]);
+    return TH_OK;
+}
+
+#define FEW_NAMES 12 /* so many are compared with each other */
+
+static bool same_string(const th_str *a, const th_str *b) {
+    return a == b || (a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0);
+}
+
+/* Scratch of the look-out for duplicates in long shapes: open addressing, 0 empty, else the place of the name + 1. */
+typedef struct name_set {
+    uint32_t *slots;
+    size_t capacity;
+} name_set;
+
+static th_status reserve_names(loader *l, name_set *set, uint32_t count) {
+    size_t capacity = 64;
+    while (capacity < 2 * (size_t)count) capacity *= 2;
+    if (capacity > set->capacity) {
+        uint32_t *slots = th_mem_new(l->program->mem, capacity * sizeof *slots);
+        if (slots == NULL) return no_memory(l->err);
+        th_mem_free(l->program->mem, set->slots, set->capacity * sizeof *slots);
+        *set = (name_set){slots, capacity};
+    }
+    return TH_OK;
+}
+
+/* The place of the first name that is there before; count: none is. */
+static uint32_t find_duplicate(const th_program *p, const th_name_shape *s, name_set *set) {
+    if (s->count <= FEW_NAMES) {
+        for (uint32_t i = 1; i < s->count; i++)
+            for (uint32_t k = 0; k < i; k++)
+                if (same_string(p->strings[s->names[i]], p->strings[s->names[k]])) return i;
+        return s->count;
+    }
+    size_t mask = 63;
+    while (mask + 1 < 2 * (size_t)s->count) mask = mask * 2 + 1;
+    memset(set->slots, 0, (mask + 1) * sizeof *set->slots);
+    for (uint32_t i = 0; i < s->count; i++) {
+        const th_str *name = p->strings[s->names[i]];
+        size_t at = th_hash_bytes(name->bytes, name->len, 5) & mask;
+        for (; set->slots[at] != 0; at = (at + 1) & mask)
+            if (same_string(p->strings[s->names[set->slots[at] - 1]], name)) return i;
+        set->slots[at] = i + 1;
+    }
+    return s->count;
+}
+
+static th_status check_shape(loader *l, uint32_t index, const th_name_shape *s, uint32_t npositions, name_set *set) {
+    th_program *p = l->program;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->names[i] >= p->nstrings)
+            return th_fail(l->err, TH_E_VERIFY, "shape %u has the name of string %u, which is not there", index,
+                           s->names[i]);
+    if (npositions != 0 && npositions != s->count)
+        return th_fail(l->err, TH_E_VERIFY, "shape %u has %u names and %u positions", index, s->count, npositions);
+    if (s->source > p->nsources) return th_fail(l->err, TH_E_VERIFY, "the source of shape %u does not exist", index);
+    if (s->count > FEW_NAMES) TH_TRY(reserve_names(l, set, s->count));
+    uint32_t twice = find_duplicate(p, s, set);
+    if (twice == s->count) return TH_OK;
+    const th_str *name = p->strings[s->names[twice]];
+    return th_fail(l->err, TH_E_VERIFY, "shape %u has the name \"%.*s\" twice", index, shown(name), name->bytes);
+}
+
+static th_status load_shapes(loader *l) {
+    th_program *p = l->program;
+    uint32_t count = theta_program_Program_shapes_len(l->root);
+    th_name_shape *shapes = new_array(l, count, sizeof *shapes);
+    name_set set = {0};
+    if (shapes == NULL) return no_memory(l->err);
+    th_status status = TH_OK;
+    for (uint32_t i = 0; i < count && status == TH_OK; i++) {
+        th_flat_table t = theta_program_Program_shapes_at(l->root, i);
+        uint32_t npositions = theta_program_Shape_positions_len(t);
+        shapes[i] = (th_name_shape){theta_program_Shape_names(t), NULL, theta_program_Shape_names_len(t),
+                                    theta_program_Shape_source(t)};
+        if (npositions > 0) shapes[i].positions = (const th_span *)theta_program_Shape_positions(t);
+        status = check_shape(l, i, &shapes[i], npositions, &set);
+    }
+    th_mem_free(p->mem, set.slots, set.capacity * sizeof *set.slots);
+    p->shapes = shapes;
+    p->nshapes = count;
+    return status;
+}
+
 static th_status too_many(loader *l, const char *what) {
     return th_fail(l->err, TH_E_LIMIT, "the program has more than %u %s", TH_MAX_INDEX, what);
 }
@@ -161,6 +259,15 @@ static th_status load_keeps(loader *l, th_flat_table t, th_function *f) {
     return TH_OK;
 }
 
+/* A function that captures a value captures, takes and gives nothing else. */
+static bool is_dynamic_or_not(const loader *l, const th_function *f) {
+    const th_type *type = &l->program->types.items[f->type];
+    uint32_t values = 0, others = 0;
+    for (uint32_t i = 0; i < f->ncaptures; i++) values += f->captures[i] == TH_TYPE_VALUE;
+    for (uint32_t i = 0; i < type->nargs; i++) others += type->args[i] != TH_TYPE_VALUE;
+    return values == 0 || (values == f->ncaptures && others == 0);
+}
+
 /* What verifying another function may ask of this one: its name, type and captures. */
 static th_status check_face(loader *l, const th_function *f) {
     const char *what = NULL;
@@ -170,6 +277,9 @@ static th_status check_face(loader *l, const th_function *f) {
     if (f->source > l->program->nsources) what = "its source does not exist";
     for (uint32_t i = 0; i < f->ncaptures && what == NULL; i++)
         if (!is_value_type(l, f->captures[i])) what = "it captures something that has no type of values";
+    if (what == NULL && !is_dynamic_or_not(l, f))
+        what =
+            "it captures values of type value, so that all of its captures, its parameters and its result must be such";
     if (what == NULL) return TH_OK;
     return th_fail(l->err, TH_E_VERIFY, "function \"%.*s\": %s", shown(f->name), f->name->bytes, what);
 }
@@ -190,6 +300,11 @@ static th_status load_function(loader *l, uint32_t index, th_function *f) {
     f->positions = (const th_position *)theta_program_Function_positions(t);
     f->npositions = theta_program_Function_positions_len(t);
     f->source = theta_program_Function_source(t);
+    uint32_t note = theta_program_Function_note(t);
+    if (note > l->program->nstrings)
+        return th_fail(l->err, TH_E_VERIFY, "function \"%.*s\": its note does not exist", shown(f->name),
+                       f->name->bytes);
+    if (note > 0) f->note = l->program->strings[note - 1];
     TH_TRY(load_keeps(l, t, f));
     TH_TRY(check_face(l, f));
     f->nparams = (uint32_t)th_types_nparams(&l->program->types, f->type);
@@ -273,11 +388,12 @@ static th_status load(loader *l, const void *bytes, size_t len) {
     TH_TRY(load_globals(l));
     TH_TRY(load_imports(l));
     TH_TRY(load_sources(l));
+    TH_TRY(load_sites(l));
+    TH_TRY(load_shapes(l));
     TH_TRY(load_functions(l));
     TH_TRY(load_exports(l));
     TH_TRY(load_start(l));
-    for (uint32_t i = 0; i < p->nfunctions; i++) TH_TRY(th_verify_function(p->mem, p, i, l->err));
-    th_digest_of(p->bytes, p->len, &p->digest);
+    TH_TRY(th_verify_program(p->mem, p, l->err));
     return TH_OK;
 }
 
@@ -309,6 +425,8 @@ void th_program_release(th_program *program) {
     th_arena_clear(&program->arena);
     th_mem_free(program->mem, program, sizeof *program);
 }
+
+void th_program_digest(const th_program *program, th_digest *out) { th_digest_of(program->bytes, program->len, out); }
 
 int64_t th_program_find(const th_program *program, th_view name) {
     for (uint32_t i = 0; i < program->nexports; i++)

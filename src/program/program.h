@@ -13,7 +13,7 @@
 #include "program/types.h"
 
 #define TH_PROGRAM_MAJOR 1
-#define TH_PROGRAM_MINOR 0
+#define TH_PROGRAM_MINOR 1
 
 /* ---- Instructions (ops.c) ----------------------------------------------------------------------------------- */
 
@@ -30,13 +30,14 @@ typedef enum th_format { TH_FORMAT_ABC, TH_FORMAT_AI, TH_FORMAT_I } th_format;
 typedef enum th_operand {
     TH_OPERAND_NO,
     TH_OPERAND_R_INT, TH_OPERAND_R_I64, TH_OPERAND_R_I32, TH_OPERAND_R_F32, TH_OPERAND_R_F64, TH_OPERAND_R_BOOL,
-    TH_OPERAND_R_STR, TH_OPERAND_R_ANY,
+    TH_OPERAND_R_STR, TH_OPERAND_R_VAL, TH_OPERAND_R_ANY,
     TH_OPERAND_W_I8, TH_OPERAND_W_I16, TH_OPERAND_W_I32, TH_OPERAND_W_I64, TH_OPERAND_W_F32, TH_OPERAND_W_F64,
-    TH_OPERAND_W_BOOL, TH_OPERAND_W_STR, TH_OPERAND_W_ANY,
-    TH_OPERAND_RW_I64, TH_OPERAND_RW_F64, TH_OPERAND_RW_STR, TH_OPERAND_RW_ANY,
+    TH_OPERAND_W_BOOL, TH_OPERAND_W_STR, TH_OPERAND_W_VAL, TH_OPERAND_W_ANY,
+    TH_OPERAND_RW_I64, TH_OPERAND_RW_F64, TH_OPERAND_RW_STR, TH_OPERAND_RW_VAL, TH_OPERAND_RW_ANY,
     TH_OPERAND_U8, TH_OPERAND_S8, TH_OPERAND_U16, TH_OPERAND_S16,
     TH_OPERAND_CONST, TH_OPERAND_STRING, TH_OPERAND_TYPE, TH_OPERAND_GLOBAL, TH_OPERAND_KEEP, TH_OPERAND_STATUS,
-    TH_OPERAND_FN, TH_OPERAND_IMPORT, TH_OPERAND_BASE, TH_OPERAND_TARGET
+    TH_OPERAND_FN, TH_OPERAND_IMPORT, TH_OPERAND_BASE, TH_OPERAND_TARGET,
+    TH_OPERAND_SITE, TH_OPERAND_SHAPE, TH_OPERAND_FIELD, TH_OPERAND_U32
 } th_operand;
 
 enum { TH_OPF_NONE = 0, TH_OPF_TRAP = 1, TH_OPF_BRANCH = 2, TH_OPF_END = 4, TH_OPF_SAFE = 8, TH_OPF_ALLOC = 16 };
@@ -93,8 +94,11 @@ typedef struct th_function {
     const th_position *positions;
     uint32_t npositions;
     uint32_t source;       /* index + 1 into sources, or 0 */
+    const th_str *note;    /* or NULL */
 } th_function;
 
+/* The names of a record, without duplicates; where each was written, or NULL; index + 1 of the source of that, or 0. */
+typedef struct th_name_shape { const uint32_t *names; const th_span *positions; uint32_t count, source; } th_name_shape;
 typedef struct th_named_type { const th_str *name; th_type_id type; } th_named_type; /* globals, imports */
 typedef struct th_export { const th_str *name; uint32_t function; } th_export;
 
@@ -105,7 +109,6 @@ typedef struct th_program {
     th_arena arena;
     const uint8_t *bytes;  /* the FlatBuffer, owned */
     size_t len;
-    th_digest digest;      /* of the bytes */
     const th_str *name;
     th_types types;
     const th_function *functions; uint32_t nfunctions;
@@ -118,12 +121,15 @@ typedef struct th_program {
     const th_str *const *source_names;
     const th_str *const *source_texts; uint32_t nsources;
     uint32_t start;               /* index + 1 */
+    const uint32_t *sites;        uint32_t nsites;   /* the name of each: a string index */
+    const th_name_shape *shapes;  uint32_t nshapes;
 } th_program;
 
 /* Checks and loads; copies the bytes. The error says function and instruction. */
 th_status th_program_load(th_mem *mem, const void *bytes, size_t len, th_program **out, th_error *err) TH_CHECKED;
 th_program *th_program_retain(th_program *program);
 void th_program_release(th_program *program); /* NULL is allowed */
+void th_program_digest(const th_program *program, th_digest *out); /* of its bytes; reads all of them */
 /* Index of an exported function, or -1. */
 int64_t th_program_find(const th_program *program, th_view name);
 /* The source span of an instruction; zeros when unknown. */
@@ -132,7 +138,8 @@ th_span th_function_span(const th_function *function, uint32_t pc);
 /* ---- Verifier (verify.c) ------------------------------------------------------------------------------------ */
 
 #define TH_TYPE_UNDEFINED 0xffffffffu
-/* Checks one function of a structurally sound program. */
+/* Checks all functions of a structurally sound program, or one. */
+th_status th_verify_program(th_mem *mem, const th_program *program, th_error *err) TH_CHECKED;
 th_status th_verify_function(th_mem *mem, const th_program *program, uint32_t index, th_error *err) TH_CHECKED;
 /* For a verified function: the type held by each register before the instruction at `pc` runs (TH_TYPE_UNDEFINED: none),
 ** for snapshots. `types` holds nregs ids. `depth` (may be NULL): regions open there. */
@@ -143,6 +150,16 @@ th_status th_verify_state_at(th_mem *mem, const th_program *program, uint32_t in
 ** `pcs` is not the start of an instruction. */
 th_status th_verify_states(th_mem *mem, const th_program *program, uint32_t index, const uint32_t *pcs, size_t npcs,
                            th_type_id *types, uint32_t *depths) TH_CHECKED;
+
+/* The VALUE registers of a verified function that are live before the instruction at each of `pcs` (ascending): they will be
+** read before they are written. `bits` holds npcs * 4 words, register r at bit r & 63 of word r >> 6. What a collector takes
+** for roots. Live registers are defined (the verifier saw to it).
+** `pc | TH_LIVE_WAITING` asks for a frame that waits for the result of the instruction at pc (a call, or one that calls its import):
+** what will be read after it, the result not counted, or in the handler that covers it; nothing when it leaves the function.
+** That is not what is live before the next instruction: the handler may not cover that one. E_ARGUMENT when a pc is not the start of an instruction. */
+#define TH_LIVE_WAITING 0x80000000u
+th_status th_program_live(th_mem *mem, const th_program *program, uint32_t function, const uint32_t *pcs, size_t npcs,
+                          uint64_t *bits) TH_CHECKED;
 
 /* ---- Builder (builder.c) ------------------------------------------------------------------------------------ */
 
@@ -165,6 +182,10 @@ th_status th_builder_import(th_builder *b, th_view name, th_type_id type, uint32
 th_status th_builder_export(th_builder *b, th_view name, uint32_t function);
 th_status th_builder_source(th_builder *b, th_view name, th_view text, uint32_t *index);
 th_status th_builder_start(th_builder *b, uint32_t function);
+/* A site or shape for the instructions over values; `names` are string indices, `positions` may be NULL. */
+th_status th_builder_site(th_builder *b, uint32_t name, uint32_t *index);
+th_status th_builder_shape(th_builder *b, const uint32_t *names, const th_span *positions, size_t n, uint32_t source,
+                           uint32_t *index);
 /* Reserves a function index, so that calls may be emitted before its body. */
 th_status th_builder_declare(th_builder *b, th_view name, th_type_id type, uint32_t *index);
 /* Opens the body. r0 and r1 have classes i64 and the result's, r2.. the parameters'. `source` is the index of its source
@@ -183,6 +204,7 @@ void th_fn_abcw(th_fn_builder *f, th_op op, uint32_t a, uint32_t b, uint32_t c, 
 void th_fn_ai(th_fn_builder *f, th_op op, uint32_t a, int32_t imm);
 void th_fn_branch(th_fn_builder *f, th_op op, uint32_t a, uint32_t b, uint32_t c, th_label target); /* ABC + TARGET */
 void th_fn_branch_i(th_fn_builder *f, th_op op, uint32_t a, int32_t imm, th_label target);           /* AI + TARGET */
+void th_fn_note(th_fn_builder *f, uint32_t string); /* the function's note */
 void th_fn_jump(th_fn_builder *f, th_label target);
 void th_fn_switch(th_fn_builder *f, uint32_t reg, const th_label *targets, uint32_t count);
 uint32_t th_fn_keep(th_fn_builder *f, const uint8_t *regs, size_t count); /* keep set index, interned */

@@ -54,7 +54,21 @@ typedef enum th_rule {
     TH_RULE_RENTER,
     TH_RULE_RLOOP,
     TH_RULE_RLEAVE,
-    TH_RULE_THROW
+    TH_RULE_THROW,
+    TH_RULE_VLDK,
+    TH_RULE_VSTR,
+    TH_RULE_VCONST,
+    TH_RULE_VFUNC,
+    TH_RULE_VTHUNK,
+    TH_RULE_VCLOSE,
+    TH_RULE_VCAP,
+    TH_RULE_VRET,
+    TH_RULE_VBINARY,
+    TH_RULE_VLIST,
+    TH_RULE_VREC,
+    TH_RULE_VCALL,
+    TH_RULE_VTCALL,
+    TH_RULE_VTRY
 } th_rule;
 
 /* Most words in one function's code, and most functions, globals and imports: what their operands can say. */
@@ -62,6 +76,35 @@ typedef enum th_rule {
 #define TH_MAX_INDEX    65536u
 #define TH_MAX_HANDLERS 65536u
 #define TH_MAX_REGIONS  1000u
+#define TH_MAX_U32      (1u << 24) /* of a U32 operand */
+#define TH_MAX_SORT     15u        /* of texts: TH_STRING_SORT of heap.h */
+#define TH_MAX_CONSTANT 5u         /* of v.const */
+
+/* Whether operand b is the first of c registers that are read (of none, when c is 0). */
+static inline bool th_rule_counts(uint8_t rule) {
+    switch (rule) {
+    case TH_RULE_NEW:
+    case TH_RULE_CLOSURE:
+    case TH_RULE_VTHUNK:
+    case TH_RULE_VCLOSE:
+    case TH_RULE_VLIST:
+    case TH_RULE_VREC: return true;
+    default: return false;
+    }
+}
+
+static inline bool th_operand_writes(uint8_t operand) {
+    return operand >= TH_OPERAND_W_I8 && operand <= TH_OPERAND_RW_ANY;
+}
+static inline bool th_operand_reads(uint8_t operand) {
+    return (operand >= TH_OPERAND_R_INT && operand <= TH_OPERAND_R_ANY) ||
+           (operand >= TH_OPERAND_RW_I64 && operand <= TH_OPERAND_RW_ANY);
+}
+
+/* A function that runs over captured values: a thunk's, or a function value's (v.cap). */
+static inline bool th_function_captures_values(const th_function *f) {
+    return f->ncaptures > 0 && f->captures[0] == TH_TYPE_VALUE;
+}
 
 /* Whether a register of the class is followed by collections. */
 static inline bool th_class_is_pointer(th_class cls) {

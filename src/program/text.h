@@ -11,10 +11,13 @@
 **     global   total: i64
 **     import   String.split: Function<String, String, List<String>>
 **     source   'trips.theta' 'its text\n' 'goes on'
+**     site     name                                       ; places that read a field, likewise
+**     shape    {city @3:9-3:13, fare @3:15-3:19} from 'trips.nix' ; names of records; positions, source: where known
 **     export   main = Trips.main
 **     start    init
 **     func Trips.gcd(i64, i64) -> i64 {
 **         from 'trips.theta'
+**         note 'for the language'
 **         captures i64, Cell<i64>
 **         regs r4-r6 i64, r7 ptr                          ; r0, r1 and the parameters are known
 **         keep {r7}                                       ; keep sets: as constants
@@ -24,6 +27,9 @@
 **         switch r4, [L1, L2]
 **         call r4, Trips.gcd
 **         rloop {r7}
+**         v.sel r8, r9, name                              ; a site of its own
+**         v.rset r8, r9, #0:city                          ; a listed shape and a name in it
+**         v.rec r8, r9, 2, {a, b}                         ; a shape of its own, or a listed one: #0
 **         trap r5, E_INDEX
 **         handler L1 to L2 goto L3 with r7 depth 0
 **     }

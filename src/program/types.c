@@ -162,24 +162,31 @@ static bool good_table(const th_types *types, const parts *p) {
     return kind == TH_KIND_STRUCT || kind == TH_KIND_TYPE_VARIABLE;
 }
 
+/* What an object may hold: no value of dynamic type, so that their collector need not look into typed objects. */
+static bool all_fields(const th_types *types, const th_type_id *args, size_t nargs) {
+    for (size_t i = 0; i < nargs; i++)
+        if (!is_value(types, args[i]) || types->items[args[i]].kind == TH_KIND_VALUE) return false;
+    return true;
+}
+
 /* Whether the parts make a type; names are allowed where a kind has them only. */
 static bool good_parts(const th_types *types, const parts *p) {
     bool plain = p->name.len == 0 && p->nnames == 0;
     switch (p->kind) {
     case TH_KIND_LIST:
-    case TH_KIND_CELL: return plain && p->nargs == 1 && all_values(types, p->args, 1);
+    case TH_KIND_CELL: return plain && p->nargs == 1 && all_fields(types, p->args, 1);
     case TH_KIND_OPTION:
-        return plain && p->nargs == 1 && all_values(types, p->args, 1) &&
+        return plain && p->nargs == 1 && all_fields(types, p->args, 1) &&
                types->items[p->args[0]].kind != TH_KIND_OPTION;
-    case TH_KIND_DICT: return plain && p->nargs == 2 && all_values(types, p->args, 2) && is_key(types, p->args[0]);
-    case TH_KIND_TUPLE: return plain && p->nargs >= 1 && p->nargs <= MAX_FIELDS && all_values(types, p->args, p->nargs);
+    case TH_KIND_DICT: return plain && p->nargs == 2 && all_fields(types, p->args, 2) && is_key(types, p->args[0]);
+    case TH_KIND_TUPLE: return plain && p->nargs >= 1 && p->nargs <= MAX_FIELDS && all_fields(types, p->args, p->nargs);
     case TH_KIND_VARIANT:
-        return plain && p->nargs >= 2 && p->nargs <= MAX_FIELDS && all_values(types, p->args, p->nargs);
+        return plain && p->nargs >= 2 && p->nargs <= MAX_FIELDS && all_fields(types, p->args, p->nargs);
     case TH_KIND_FUNCTION: return plain && good_function(types, p);
     case TH_KIND_TABLE: return plain && good_table(types, p);
     case TH_KIND_STRUCT:
         return p->name.len > 0 && p->nargs <= MAX_FIELDS && p->nnames == p->nargs &&
-               all_values(types, p->args, p->nargs);
+               all_fields(types, p->args, p->nargs);
     case TH_KIND_ENUM: return p->name.len > 0 && p->nargs == 0 && p->nnames >= 1 && p->nnames <= UINT32_MAX;
     case TH_KIND_OPAQUE:
     case TH_KIND_TYPE_VARIABLE: return p->name.len > 0 && p->nargs == 0 && p->nnames == 0;
@@ -613,7 +620,7 @@ static th_status read_type(reader *r, unsigned depth, th_type_id *out) {
     else
         TH_TRY(read_named(r, name, &id));
     while (take_char(r, '?')) {
-        if (id == TH_TYPE_VOID || th_types_kind(r->types, id) == TH_KIND_OPTION)
+        if (id == TH_TYPE_VOID || id == TH_TYPE_VALUE || th_types_kind(r->types, id) == TH_KIND_OPTION)
             return syntax(r, "this type cannot be made optional");
         TH_TRY(th_types_option(r->types, id, &id));
     }

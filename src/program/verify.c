@@ -4,10 +4,11 @@
 ** Two passes. The first walks the words in order and checks all that needs no knowledge of values: operations, operand
 ** ranges, register classes, branch targets. The second follows the ways through the code and tracks what each register
 ** holds before every instruction that can be reached; unreachable code is not followed. Walks use a list of blocks to
-** visit: nothing recurses. What a register holds is a type: for scalars that of its class (an enum is an i64), for
-** strings String (a Symbol is one), else the pointee's type. Where ways meet, T and an option of T become the option;
-** all else that differs becomes "nothing". So each register changes at most three times per block, and the walk ends; a
-** budget ends it sooner for code made to be slow.
+** visit: nothing recurses. Plain functions are checked in one walk instead (verify_quickly).
+** What a register holds is a type: for scalars that of its class (an enum is an i64), for strings String (a Symbol is
+** one), for values of dynamic type `value`, else the pointee's type. Where ways meet, T and an option of T become the
+** option; all else that differs becomes "nothing". So each register changes at most three times per block, and the walk
+** ends; a budget ends it sooner for code made to be slow.
 ** SPDX-License-Identifier: Apache-2.0
 */
 #include "program/program.h"
@@ -42,6 +43,14 @@ typedef struct block {
     bool queued;
 } block;
 
+#define MAX_WAYS 16
+
+/* What is held where branches to a place ahead meet. */
+typedef struct way {
+    uint32_t target, depth;
+    th_type_id regs[256];
+} way;
+
 typedef struct verifier {
     th_arena arena;
     const th_program *program;
@@ -59,6 +68,9 @@ typedef struct verifier {
     th_type_id regs[256]; /* what is held before (after) the instruction under check */
     uint32_t depth;
     uint32_t changed_from, changed_to; /* registers it may have changed */
+    way *ways;                         /* of the quick walk, MAX_WAYS of them, the first nways of `order` in use: */
+    uint8_t order[MAX_WAYS];           /* all slots, those in use from the farthest target to the nearest */
+    uint32_t nways;
 } verifier;
 
 /* ---- Messages ----------------------------------------------------------------------------------------------- */
@@ -111,8 +123,9 @@ static void decode(const th_function *f, uint32_t pc, insn *in) {
     in->pc = pc;
     in->op = TH_INSN_OP(w);
     in->info = &th_ops[in->op];
-    in->words = th_insn_words(&f->code[pc]);
-    in->word = in->info->word != TH_OPERAND_NO ? f->code[pc + 1] : 0;
+    bool word = in->info->word != TH_OPERAND_NO;
+    in->words = in->op == TH_OP_SWITCH ? 1 + TH_INSN_IMM(w) : 1 + (uint32_t)word;
+    in->word = word ? f->code[pc + 1] : 0;
     in->c = 0;
     switch (in->info->format) {
     case TH_FORMAT_ABC:
@@ -132,38 +145,22 @@ static void decode(const th_function *f, uint32_t pc, insn *in) {
 }
 
 /* The class that a register operand asks for; NONE: any. */
-static th_class operand_class(uint8_t operand) {
-    switch (operand) {
-    case TH_OPERAND_W_I8: return TH_CLASS_I8;
-    case TH_OPERAND_W_I16: return TH_CLASS_I16;
-    case TH_OPERAND_R_I32:
-    case TH_OPERAND_W_I32: return TH_CLASS_I32;
-    case TH_OPERAND_R_I64:
-    case TH_OPERAND_W_I64:
-    case TH_OPERAND_RW_I64: return TH_CLASS_I64;
-    case TH_OPERAND_R_F32:
-    case TH_OPERAND_W_F32: return TH_CLASS_F32;
-    case TH_OPERAND_R_F64:
-    case TH_OPERAND_W_F64:
-    case TH_OPERAND_RW_F64: return TH_CLASS_F64;
-    case TH_OPERAND_R_BOOL:
-    case TH_OPERAND_W_BOOL: return TH_CLASS_BOOL;
-    case TH_OPERAND_R_STR:
-    case TH_OPERAND_W_STR:
-    case TH_OPERAND_RW_STR: return TH_CLASS_STRING;
-    default: return TH_CLASS_NONE;
-    }
-}
+static const uint8_t operand_classes[] = {
+    [TH_OPERAND_R_I64] = TH_CLASS_I64,     [TH_OPERAND_R_I32] = TH_CLASS_I32,    [TH_OPERAND_R_F32] = TH_CLASS_F32,
+    [TH_OPERAND_R_F64] = TH_CLASS_F64,     [TH_OPERAND_R_BOOL] = TH_CLASS_BOOL,  [TH_OPERAND_R_STR] = TH_CLASS_STRING,
+    [TH_OPERAND_R_VAL] = TH_CLASS_VALUE,   [TH_OPERAND_W_I8] = TH_CLASS_I8,      [TH_OPERAND_W_I16] = TH_CLASS_I16,
+    [TH_OPERAND_W_I32] = TH_CLASS_I32,     [TH_OPERAND_W_I64] = TH_CLASS_I64,    [TH_OPERAND_W_F32] = TH_CLASS_F32,
+    [TH_OPERAND_W_F64] = TH_CLASS_F64,     [TH_OPERAND_W_BOOL] = TH_CLASS_BOOL,  [TH_OPERAND_W_STR] = TH_CLASS_STRING,
+    [TH_OPERAND_W_VAL] = TH_CLASS_VALUE,   [TH_OPERAND_RW_I64] = TH_CLASS_I64,   [TH_OPERAND_RW_F64] = TH_CLASS_F64,
+    [TH_OPERAND_RW_STR] = TH_CLASS_STRING, [TH_OPERAND_RW_VAL] = TH_CLASS_VALUE, [TH_OPERAND_U32] = TH_CLASS_NONE,
+};
+_Static_assert(sizeof operand_classes == TH_OPERAND_U32 + 1, "a class for each operand");
 
-static bool operand_writes(uint8_t operand) { return operand >= TH_OPERAND_W_I8 && operand <= TH_OPERAND_RW_ANY; }
-static bool operand_reads(uint8_t operand) {
-    return (operand >= TH_OPERAND_R_INT && operand <= TH_OPERAND_R_ANY) ||
-           (operand >= TH_OPERAND_RW_I64 && operand <= TH_OPERAND_RW_ANY);
-}
+static th_class operand_class(uint8_t operand) { return (th_class)operand_classes[operand]; }
 
 static th_status check_register(verifier *v, const insn *in, uint8_t operand, uint32_t reg) {
     if (reg >= v->f->nregs) return refuse(v, in, "register r%u is outside the frame of %u", reg, v->f->nregs);
-    if (operand_writes(operand) && reg == 0) return refuse(v, in, "register r0 cannot be written");
+    if (th_operand_writes(operand) && reg == 0) return refuse(v, in, "register r0 cannot be written");
     th_class cls = (th_class)v->f->classes[reg], wanted = operand_class(operand);
     if (operand == TH_OPERAND_R_INT && !th_class_is_int(cls))
         return refuse(v, in, "register r%u has class %s, an integer is needed", reg, th_class_text(cls));
@@ -195,6 +192,15 @@ static bool is_status(uint32_t number) {
     }
 }
 
+/* A shape and a name in it. */
+static th_status check_field(verifier *v, const insn *in, uint32_t word) {
+    const th_program *p = v->program;
+    uint32_t shape = word >> 16, name = word & 0xffff;
+    TH_TRY(check_index(v, in, "shape", shape, p->nshapes));
+    if (name < p->shapes[shape].count) return TH_OK;
+    return refuse(v, in, "shape %u has no name %u (it has %u)", shape, name, p->shapes[shape].count);
+}
+
 static th_status check_operand(verifier *v, const insn *in, uint8_t operand, uint32_t value) {
     const th_program *p = v->program;
     switch (operand) {
@@ -212,16 +218,33 @@ static th_status check_operand(verifier *v, const insn *in, uint8_t operand, uin
     case TH_OPERAND_STATUS: return is_status(value) ? TH_OK : refuse(v, in, "%u is no error's number", value);
     case TH_OPERAND_FN: return check_index(v, in, "function", value, p->nfunctions);
     case TH_OPERAND_IMPORT: return check_index(v, in, "import", value, p->nimports);
+    case TH_OPERAND_SITE: return check_index(v, in, "site", value, p->nsites);
+    case TH_OPERAND_SHAPE: return check_index(v, in, "shape", value, p->nshapes);
+    case TH_OPERAND_FIELD: return check_field(v, in, value);
+    case TH_OPERAND_U32: return value <= TH_MAX_U32 ? TH_OK : refuse(v, in, "%u is more than %u", value, TH_MAX_U32);
     default: return check_register(v, in, operand, value);
     }
 }
 
+/* The first of no registers may be any. */
+static bool is_first_of_none(const insn *in, uint8_t operand) {
+    return operand == TH_OPERAND_R_VAL && in->c == 0 && th_rule_counts(in->info->rule);
+}
+
+/* The quick answer for most: a register of the class that the operand asks for, or nothing. */
+static inline bool is_plainly_good(const th_function *f, uint8_t operand, uint32_t value) {
+    uint8_t cls = operand_classes[operand];
+    if (operand == TH_OPERAND_NO) return value == 0;
+    return cls != TH_CLASS_NONE && value != 0 && value < f->nregs && f->classes[value] == cls;
+}
+
 static th_status check_operands(verifier *v, const insn *in) {
-    TH_TRY(check_operand(v, in, in->info->operand[0], in->a));
-    TH_TRY(check_operand(v, in, in->info->operand[1], in->b));
-    TH_TRY(check_operand(v, in, in->info->operand[2], in->c));
-    if (in->info->word != TH_OPERAND_NO) TH_TRY(check_operand(v, in, in->info->word, in->word));
-    return TH_OK;
+    const uint8_t *operand = in->info->operand;
+    uint8_t b = is_first_of_none(in, operand[1]) ? (uint8_t)TH_OPERAND_BASE : operand[1];
+    if (!is_plainly_good(v->f, operand[0], in->a)) TH_TRY(check_operand(v, in, operand[0], in->a));
+    if (!is_plainly_good(v->f, b, in->b)) TH_TRY(check_operand(v, in, b, in->b));
+    if (!is_plainly_good(v->f, operand[2], in->c)) TH_TRY(check_operand(v, in, operand[2], in->c));
+    return in->info->word == TH_OPERAND_NO ? TH_OK : check_operand(v, in, in->info->word, in->word);
 }
 
 static th_status mark_starts(verifier *v) {
@@ -363,7 +386,7 @@ static th_status check_frame(verifier *v) {
     for (uint32_t k = 0; k < f->nkeeps; k++)
         for (uint32_t i = 0; i < f->keeps[k].count; i++) {
             uint32_t reg = f->keeps[k].regs[i];
-            if (reg >= f->nregs || !(th_class_is_pointer(f->classes[reg]) || f->classes[reg] == TH_CLASS_VALUE))
+            if (reg >= f->nregs || !th_class_is_pointer(f->classes[reg]))
                 return refuse_function(v, "keep set %u names r%u, which is no pointer register", k, reg);
         }
     for (uint32_t i = 0; i < f->npositions; i++)
@@ -586,6 +609,7 @@ static th_status rule_ret(verifier *v, const insn *in) {
         return refuse(v, in, "the function has to give %s", text_of(v, type).text);
     }
     if (type == TH_TYPE_VOID) return refuse(v, in, "the function has no result");
+    if (type == TH_TYPE_VALUE) return refuse(v, in, "a value is given with v.ret, so that it is an evaluated one");
     return expect(v, in, in->a, type);
 }
 
@@ -594,6 +618,9 @@ static th_status rule_closure(verifier *v, const insn *in) {
     if (in->c != f->ncaptures)
         return refuse(v, in, "function \"%.*s\" captures %u values, not %u", shown(f->name), f->name->bytes,
                       f->ncaptures, in->c);
+    if (th_function_captures_values(f))
+        return refuse(v, in, "function \"%.*s\" captures values: it is for v.thunk or v.close", shown(f->name),
+                      f->name->bytes);
     TH_TRY(expect_fields(v, in, in->b, f->captures, in->c));
     return result(v, in, f->type);
 }
@@ -601,6 +628,7 @@ static th_status rule_closure(verifier *v, const insn *in) {
 static th_status rule_ldcap(verifier *v, const insn *in) {
     if (in->b >= v->f->ncaptures)
         return refuse(v, in, "there is no capture %u (the function has %u)", in->b, v->f->ncaptures);
+    if (th_function_captures_values(v->f)) return refuse(v, in, "captured values are read with v.cap");
     return result(v, in, v->f->captures[in->b]);
 }
 
@@ -786,8 +814,7 @@ static th_status rule_collect(verifier *v, const insn *in) {
         kept[keep->regs[i]] = true;
     }
     for (uint32_t i = 1; i < v->f->nregs; i++) {
-        th_class cls = (th_class)v->f->classes[i];
-        if (!kept[i] && (th_class_is_pointer(cls) || cls == TH_CLASS_VALUE)) v->regs[i] = UNDEFINED;
+        if (!kept[i] && th_class_is_pointer(v->f->classes[i])) v->regs[i] = UNDEFINED;
     }
     v->changed_from = 1;
     v->changed_to = v->f->nregs;
@@ -800,17 +827,119 @@ static th_status rule_throw(verifier *v, const insn *in) {
     return expect_kind(v, in, in->a, TH_KIND_ERROR, "an error", &type);
 }
 
+/* ---- Rules: values ------------------------------------------------------------------------------------------ */
+
+static th_status wrote_value(verifier *v, const insn *in) {
+    write_reg(v, in->a, TH_TYPE_VALUE);
+    return TH_OK;
+}
+
+/* Registers first .. first + count - 1 hold values. */
+static th_status expect_values(verifier *v, const insn *in, uint32_t first, uint32_t count) {
+    if (first + count > v->f->nregs) return refuse(v, in, "its operands reach past the frame");
+    for (uint32_t i = first; i < first + count; i++)
+        if (v->f->classes[i] != TH_CLASS_VALUE || v->regs[i] != TH_TYPE_VALUE) TH_TRY(expect(v, in, i, TH_TYPE_VALUE));
+    return TH_OK;
+}
+
+/* Whether a signature names values only. */
+static bool is_dynamic(const th_type *signature) {
+    for (uint32_t i = 0; i < signature->nargs; i++)
+        if (signature->args[i] != TH_TYPE_VALUE) return false;
+    return true;
+}
+
+static th_status rule_vldk(verifier *v, const insn *in) {
+    th_class cls = (th_class)v->program->constant_classes[in->b];
+    if (cls != TH_CLASS_I64 && cls != TH_CLASS_F64)
+        return refuse(v, in, "constant %u (%s) is no i64 or f64", in->b, th_class_text(cls));
+    return wrote_value(v, in);
+}
+
+/* The import of v.func takes one value or more, that of an operator two. */
+static th_status rule_vimport(verifier *v, const insn *in) {
+    bool binary = in->info->rule == TH_RULE_VBINARY;
+    const th_named_type *import = &v->program->imports[binary ? in->word : in->b];
+    const th_type *t = type_at(v, import->type);
+    if (is_dynamic(t) && (binary ? t->nargs == 3 : t->nargs >= 2)) return wrote_value(v, in);
+    return refuse(v, in, "import \"%.*s\" is %s, %s is needed", shown(import->name), import->name->bytes,
+                  text_of(v, import->type).text,
+                  binary ? "Function<value, value, value>" : "a function of one value or more that gives a value");
+}
+
+static th_status rule_vclose(verifier *v, const insn *in) {
+    const th_function *f = &v->program->functions[in->word];
+    bool thunk = in->info->rule == TH_RULE_VTHUNK;
+    if (!is_dynamic(type_at(v, f->type)) || (f->ncaptures > 0 && !th_function_captures_values(f)) ||
+        (f->nparams == 0) != thunk)
+        return refuse(v, in, "function \"%.*s\" cannot be %s: its type is %s", shown(f->name), f->name->bytes,
+                      thunk ? "a thunk" : "a function value", text_of(v, f->type).text);
+    if (in->c != f->ncaptures)
+        return refuse(v, in, "function \"%.*s\" captures %u values, not %u", shown(f->name), f->name->bytes,
+                      f->ncaptures, in->c);
+    TH_TRY(expect_values(v, in, in->b, in->c));
+    return wrote_value(v, in);
+}
+
+static th_status rule_vcap(verifier *v, const insn *in) {
+    if (in->b >= v->f->ncaptures)
+        return refuse(v, in, "there is no capture %u (the function has %u)", in->b, v->f->ncaptures);
+    if (!th_function_captures_values(v->f)) return refuse(v, in, "the function captures no values");
+    return wrote_value(v, in);
+}
+
+/* What is left with a value. */
+static th_status check_value_exit(verifier *v, const insn *in) {
+    th_type_id type = th_types_result(v->types, v->f->type);
+    if (type != TH_TYPE_VALUE) return refuse(v, in, "the function gives %s, not a value", text_of(v, type).text);
+    if (v->depth > 0) return refuse(v, in, "the function is left with %u regions open", v->depth);
+    return TH_OK;
+}
+
+static th_status rule_vret(verifier *v, const insn *in) { return check_value_exit(v, in); }
+
+static th_status rule_vlist(verifier *v, const insn *in) {
+    if (in->op == TH_OP_VREC && in->c != v->program->shapes[in->word].count)
+        return refuse(v, in, "shape %u has %u names, not %u", in->word, v->program->shapes[in->word].count, in->c);
+    TH_TRY(expect_values(v, in, in->b, in->c));
+    return wrote_value(v, in);
+}
+
+/* The applied value stays where it is while it is evaluated and called: below the window. */
+static th_status check_value_window(verifier *v, const insn *in) {
+    if (in->c == 0) return refuse(v, in, "a function value is applied to one argument or more");
+    if (in->b >= in->a) return refuse(v, in, "what is applied, r%u, lies in the window at r%u", in->b, in->a);
+    if (in->a + 1 + in->c >= v->f->nregs)
+        return refuse(v, in, "the window at r%u with %u arguments reaches past the frame", in->a, in->c);
+    return expect_values(v, in, in->a + 2, in->c);
+}
+
+static th_status rule_vcall(verifier *v, const insn *in) {
+    uint32_t base = in->a;
+    TH_TRY(check_value_window(v, in));
+    TH_TRY(expect_class(v, in, base + 1, TH_TYPE_VALUE));
+    for (uint32_t i = base; i < v->f->nregs; i++) v->regs[i] = UNDEFINED;
+    v->regs[base + 1] = TH_TYPE_VALUE;
+    v->changed_from = base;
+    v->changed_to = v->f->nregs;
+    return TH_OK;
+}
+
+static th_status rule_vtcall(verifier *v, const insn *in) {
+    TH_TRY(check_value_window(v, in));
+    return check_value_exit(v, in);
+}
+
 /* ---- One instruction ---------------------------------------------------------------------------------------- */
 
 /* What the operands alone tell: registers that are read hold something, strings are there. */
 static th_status read_operands(verifier *v, const insn *in) {
-    bool counted =
-        in->info->rule == TH_RULE_NEW || in->info->rule == TH_RULE_CLOSURE; /* b is the first of c registers */
+    bool counted = th_rule_counts(in->info->rule);
     uint32_t values[3] = {in->a, in->b, in->c};
     for (int i = 0; i < 3; i++) {
         uint8_t operand = in->info->operand[i];
         th_type_id type;
-        if (!operand_reads(operand) || (counted && i == 1)) continue;
+        if (!th_operand_reads(operand) || (counted && i == 1)) continue;
         TH_TRY(read_reg(v, in, values[i], &type));
         if (operand_class(operand) == TH_CLASS_STRING && type != TH_TYPE_STRING)
             return refuse(v, in, "register r%u holds %s, which may be null", values[i], text_of(v, type).text);
@@ -820,10 +949,11 @@ static th_status read_operands(verifier *v, const insn *in) {
 
 static void rule_simple(verifier *v, const insn *in) {
     static const uint8_t types[] = {
-        [TH_OPERAND_W_I8] = TH_TYPE_I8,     [TH_OPERAND_W_I16] = TH_TYPE_I16,     [TH_OPERAND_W_I32] = TH_TYPE_I32,
-        [TH_OPERAND_W_I64] = TH_TYPE_I64,   [TH_OPERAND_W_F32] = TH_TYPE_F32,     [TH_OPERAND_W_F64] = TH_TYPE_F64,
-        [TH_OPERAND_W_BOOL] = TH_TYPE_BOOL, [TH_OPERAND_W_STR] = TH_TYPE_STRING,  [TH_OPERAND_RW_I64] = TH_TYPE_I64,
-        [TH_OPERAND_RW_F64] = TH_TYPE_F64,  [TH_OPERAND_RW_STR] = TH_TYPE_STRING,
+        [TH_OPERAND_W_I8] = TH_TYPE_I8,      [TH_OPERAND_W_I16] = TH_TYPE_I16,     [TH_OPERAND_W_I32] = TH_TYPE_I32,
+        [TH_OPERAND_W_I64] = TH_TYPE_I64,    [TH_OPERAND_W_F32] = TH_TYPE_F32,     [TH_OPERAND_W_F64] = TH_TYPE_F64,
+        [TH_OPERAND_W_BOOL] = TH_TYPE_BOOL,  [TH_OPERAND_W_STR] = TH_TYPE_STRING,  [TH_OPERAND_RW_I64] = TH_TYPE_I64,
+        [TH_OPERAND_RW_F64] = TH_TYPE_F64,   [TH_OPERAND_RW_STR] = TH_TYPE_STRING, [TH_OPERAND_W_VAL] = TH_TYPE_VALUE,
+        [TH_OPERAND_RW_VAL] = TH_TYPE_VALUE,
     };
     uint8_t operand = in->info->operand[0];
     if (operand < sizeof types && types[operand] != 0) write_reg(v, in->a, types[operand]);
@@ -834,7 +964,8 @@ static th_status apply(verifier *v, const insn *in) {
     TH_TRY(read_operands(v, in));
     switch ((th_rule)in->info->rule) {
     case TH_RULE_SIMPLE:
-    case TH_RULE_SWITCH: rule_simple(v, in); return TH_OK;
+    case TH_RULE_SWITCH:
+    case TH_RULE_VTRY: rule_simple(v, in); return TH_OK;
     case TH_RULE_NONZERO:
         if (in->c == 0) return refuse(v, in, "division by a constant zero");
         rule_simple(v, in);
@@ -882,6 +1013,23 @@ static th_status apply(verifier *v, const insn *in) {
     case TH_RULE_RLOOP:
     case TH_RULE_RLEAVE: return rule_collect(v, in);
     case TH_RULE_THROW: return rule_throw(v, in);
+    case TH_RULE_VLDK: return rule_vldk(v, in);
+    case TH_RULE_VSTR:
+        if (in->b > TH_MAX_SORT) return refuse(v, in, "there is no sort %u of texts", in->b);
+        return wrote_value(v, in);
+    case TH_RULE_VCONST:
+        if (in->b < 1 || in->b > TH_MAX_CONSTANT) return refuse(v, in, "there is no constant %u", in->b);
+        return wrote_value(v, in);
+    case TH_RULE_VFUNC:
+    case TH_RULE_VBINARY: return rule_vimport(v, in);
+    case TH_RULE_VTHUNK:
+    case TH_RULE_VCLOSE: return rule_vclose(v, in);
+    case TH_RULE_VCAP: return rule_vcap(v, in);
+    case TH_RULE_VRET: return rule_vret(v, in);
+    case TH_RULE_VLIST:
+    case TH_RULE_VREC: return rule_vlist(v, in);
+    case TH_RULE_VCALL: return rule_vcall(v, in);
+    case TH_RULE_VTCALL: return rule_vtcall(v, in);
     }
     return refuse(v, in, "the verifier does not know it");
 }
@@ -1000,6 +1148,15 @@ static th_status follow(verifier *v, block *b) {
     return join_into(v, &in, b->end, v->depth, 0, v->f->nregs, 0);
 }
 
+/* What the registers hold when the function is entered. */
+static void enter_function(verifier *v) {
+    for (uint32_t i = 0; i < 256; i++) v->regs[i] = UNDEFINED;
+    v->regs[0] = TH_TYPE_I64;
+    for (size_t i = 0; i < th_types_nparams(v->types, v->f->type); i++)
+        v->regs[2 + i] = held(v, th_types_param(v->types, v->f->type, i));
+    v->depth = 0;
+}
+
 static th_status analyse(verifier *v) {
     const th_function *f = v->f;
     TH_TRY(check_frame(v));
@@ -1010,10 +1167,7 @@ static th_status analyse(verifier *v) {
     TH_TRY(mark_leaders(v));
     TH_TRY(cover(v));
     TH_TRY(make_blocks(v));
-    for (uint32_t i = 0; i < 256; i++) v->regs[i] = UNDEFINED;
-    v->regs[0] = TH_TYPE_I64;
-    for (size_t i = 0; i < th_types_nparams(v->types, f->type); i++)
-        v->regs[2 + i] = held(v, th_types_param(v->types, f->type, i));
+    enter_function(v);
     TH_TRY(enter(v, &v->blocks[0], 0));
     queue(v, 0);
     while (v->nheap > 0) {
@@ -1022,6 +1176,77 @@ static th_status analyse(verifier *v) {
         TH_TRY(follow(v, b));
     }
     return TH_OK;
+}
+
+/* ---- The quick walk ------------------------------------------------------------------------------------------ */
+
+/* Most functions, and nearly all that languages of values make, have no handlers and branch ahead only. They are walked
+** once, both passes in one, without allocating. Whatever is out of the ordinary, errors included, is left to the two. */
+
+static void join_way(const verifier *v, th_type_id *into, const th_type_id *from) {
+    for (uint32_t i = 0; i < v->f->nregs; i++)
+        if (into[i] != from[i]) into[i] = join(v, into[i], from[i]);
+}
+
+/* The present state goes to `target`, which lies ahead. False: there are too many ways, or their regions differ. */
+static bool put_way(verifier *v, uint32_t target) {
+    uint32_t at = v->nways;
+    while (at > 0 && v->ways[v->order[at - 1]].target < target) at--;
+    if (at > 0 && v->ways[v->order[at - 1]].target == target) {
+        way *w = &v->ways[v->order[at - 1]];
+        join_way(v, w->regs, v->regs);
+        return w->depth == v->depth;
+    }
+    if (v->nways == MAX_WAYS) return false;
+    uint8_t slot = v->order[v->nways];
+    memmove(&v->order[at + 1], &v->order[at], v->nways++ - at);
+    v->order[at] = slot;
+    way *w = &v->ways[slot];
+    w->target = target;
+    w->depth = v->depth;
+    memcpy(w->regs, v->regs, v->f->nregs * sizeof *v->regs);
+    return true;
+}
+
+/* At the nearest way's target: its state is met, or is the only one. False: regions differ, or the target lies behind,
+** in the middle of an instruction. */
+static bool take_way(verifier *v, uint32_t pc, bool *reached) {
+    way *w = &v->ways[v->order[--v->nways]];
+    if (w->target != pc || (*reached && w->depth != v->depth)) return false;
+    if (*reached)
+        join_way(v, v->regs, w->regs);
+    else
+        memcpy(v->regs, w->regs, v->f->nregs * sizeof *v->regs);
+    v->depth = w->depth;
+    *reached = true;
+    return true;
+}
+
+/* True: the function may run. False: it has to be looked at in full. */
+static bool verify_quickly(verifier *v) {
+    const th_function *f = v->f;
+    insn in = {0};
+    bool reached = true;
+    if (f->nhandlers > 0 || check_frame(v) != TH_OK) return false;
+    enter_function(v);
+    v->nways = 0;
+    for (uint32_t pc = 0; pc < f->ncode; pc += in.words) {
+        uint32_t op = f->code[pc] & 255u;
+        if (v->nways > 0 && v->ways[v->order[v->nways - 1]].target <= pc && !take_way(v, pc, &reached)) return false;
+        if (op >= TH_OP_COUNT || op == TH_OP_SWITCH || (pc + 1 == f->ncode && th_ops[op].word != TH_OPERAND_NO))
+            return false;
+        decode(f, pc, &in);
+        if (check_operands(v, &in) != TH_OK) return false;
+        if (!reached && (in.info->flags & TH_OPF_BRANCH)) return false; /* its target must be looked at all the same */
+        if (!reached) continue;
+        if (apply(v, &in) != TH_OK) return false;
+        if (in.info->flags & TH_OPF_BRANCH) {
+            uint32_t target = op == TH_OP_JMP ? in.a : in.word;
+            if (target <= pc || !put_way(v, target)) return false;
+        }
+        if (in.info->flags & TH_OPF_END) reached = false;
+    }
+    return v->nways == 0 && (in.info->flags & TH_OPF_END);
 }
 
 static verifier *new_verifier(th_mem *mem, const th_program *program, uint32_t index, th_error *err) {
@@ -1041,6 +1266,22 @@ static verifier *new_verifier(th_mem *mem, const th_program *program, uint32_t i
 static void free_verifier(th_mem *mem, verifier *v) {
     th_arena_clear(&v->arena);
     th_mem_free(mem, v, sizeof *v);
+}
+
+th_status th_verify_program(th_mem *mem, const th_program *program, th_error *err) {
+    if (program->nfunctions == 0) return TH_OK;
+    verifier *v = new_verifier(mem, program, 0, NULL);
+    way *ways = th_mem_new(mem, MAX_WAYS * sizeof *ways);
+    th_status status = v != NULL && ways != NULL ? TH_OK : th_fail(err, TH_E_NOMEM, "out of memory");
+    for (uint8_t i = 0; status == TH_OK && i < MAX_WAYS; i++) v->order[i] = i;
+    for (uint32_t i = 0; i < program->nfunctions && status == TH_OK; i++) {
+        v->f = &program->functions[i];
+        v->ways = ways;
+        if (!verify_quickly(v)) status = th_verify_function(mem, program, i, err);
+    }
+    th_mem_free(mem, ways, ways != NULL ? MAX_WAYS * sizeof *ways : 0);
+    if (v != NULL) free_verifier(mem, v);
+    return status;
 }
 
 th_status th_verify_function(th_mem *mem, const th_program *program, uint32_t index, th_error *err) {

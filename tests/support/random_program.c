@@ -9,7 +9,10 @@
 
 #define NOTHING       TH_TYPE_UNDEFINED
 #define MAX_FUNCTIONS 6
-#define MAX_WINDOWS   4
+#define MAX_WINDOWS   5
+#define MAX_ARGUMENTS 3                /* of a function value */
+#define CLOSURES      UINT32_MAX       /* windows for closures of type T_CLOSURE */
+#define VALUES        (UINT32_MAX - 1) /* windows for function values */
 
 /* The types that values are drawn from. */
 enum {
@@ -36,6 +39,7 @@ enum {
     T_TUPLE,
     T_VARIANT,
     T_CLOSURE,
+    T_VALUE, /* last: where values are wanted */
     T_COUNT
 };
 
@@ -48,7 +52,7 @@ static const struct {
 
 typedef struct window {
     uint32_t base;
-    uint32_t function; /* UINT32_MAX: a closure of type T_CLOSURE */
+    uint32_t function; /* or CLOSURES, VALUES */
 } window;
 
 typedef struct random_gen {
@@ -58,6 +62,12 @@ typedef struct random_gen {
     th_type_id t[T_COUNT];
     th_type_id signatures[MAX_FUNCTIONS];
     uint32_t nfunctions, closure_function;
+    bool values;                             /* instructions over values too */
+    uint32_t ntypes;                         /* those that are drawn */
+    uint32_t thunk_function, value_function; /* over two captures; of two parameters */
+    uint32_t binary;                         /* an import of two values */
+    uint32_t shapes[2];                      /* of two and of three names */
+    uint32_t names[3];
     uint32_t function; /* the one being made */
     th_fn_builder *f;
     uint8_t classes[256];
@@ -67,6 +77,7 @@ typedef struct random_gen {
     uint32_t nlocals;  /* registers that statements use are below */
     uint32_t counters; /* four i64, one per nested loop */
     uint32_t fields;   /* i64, string, ptr in a row */
+    uint32_t parts;    /* three values in a row */
     window windows[MAX_WINDOWS];
     uint32_t nwindows;
     uint32_t loops, regions, nesting, budget;
@@ -202,8 +213,82 @@ static bool make_option(random_gen *g, uint32_t reg, th_type_id id, uint32_t dep
     return true;
 }
 
+/* Values into the scratch registers for the parts of a list, a record, a thunk. */
+static bool make_parts(random_gen *g, uint32_t count, uint32_t depth) {
+    for (uint32_t i = 0; i < count; i++)
+        if (!move_to(g, g->parts + i, TH_TYPE_VALUE, depth + 1)) return false;
+    return true;
+}
+
+static bool make_plain_value(random_gen *g, uint32_t reg) {
+    static const char *const some[] = {"", "a", "a text that is a value"};
+    uint32_t k = 0;
+    switch (below(g, 5)) {
+    case 0: th_fn_ai(g->f, TH_OP_VINT, reg, (int32_t)below(g, 100) - 20); return true;
+    case 1:
+        note(g, chance(g, 60) ? th_builder_i64(g->b, random_int(g), &k) : th_builder_f64(g->b, random_float(g), &k));
+        th_fn_ai(g->f, TH_OP_VLDK, reg, (int32_t)k);
+        return true;
+    case 2:
+        note(g, th_builder_string(g->b, th_view_of(some[below(g, TH_COUNT(some))]), &k));
+        th_fn_abcw(g->f, TH_OP_VSTR, reg, below(g, 3) / 2, 0, k);
+        return true;
+    case 3: th_fn_ai(g->f, TH_OP_VCONST, reg, 1 + (int32_t)below(g, 5)); return true;
+    default: th_fn_abc(g->f, TH_OP_VTAKE, reg, value_of(g, TH_TYPE_I64, 0), 0); return true;
+    }
+}
+
+/* An array or a record that is filled after it was made. */
+static bool make_filled(random_gen *g, uint32_t reg, bool record, uint32_t depth) {
+    uint32_t which = below(g, 2), count = 2 + which, from;
+    if (record)
+        th_fn_abcw(g->f, TH_OP_VRNEW, reg, 0, 0, g->shapes[which]);
+    else
+        th_fn_abcw(g->f, TH_OP_VLNEW, reg, 0, 0, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (chance(g, 20) || (from = value_of(g, TH_TYPE_VALUE, depth + 1)) == 0) continue;
+        if (record)
+            th_fn_abcw(g->f, TH_OP_VRSET, reg, from, 0, g->shapes[which] << 16 | i);
+        else
+            th_fn_abcw(g->f, TH_OP_VLSET, reg, from, 0, i);
+    }
+    return true;
+}
+
+static bool make_value(random_gen *g, uint32_t reg, uint32_t depth) {
+    uint32_t which = below(g, 2);
+    switch (depth < 2 ? below(g, 14) : 0) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 5: return make_plain_value(g, reg);
+    case 6: th_fn_ai(g->f, TH_OP_VFUNC, reg, (int32_t)g->binary); return true;
+    case 7:
+        if (!make_parts(g, which, depth)) return false;
+        th_fn_abcw(g->f, TH_OP_VCLOSE, reg, which ? g->parts : 0, which, g->value_function + which);
+        return true;
+    case 8:
+        if (!make_parts(g, which * 3, depth)) return false;
+        th_fn_abc(g->f, TH_OP_VLIST, reg, which ? g->parts : 0, which * 3);
+        return true;
+    case 9:
+        if (!make_parts(g, 2 + which, depth)) return false;
+        th_fn_abcw(g->f, TH_OP_VREC, reg, g->parts, 2 + which, g->shapes[which]);
+        return true;
+    case 10:
+    case 11: return make_filled(g, reg, which != 0, depth);
+    default:
+        if (!make_parts(g, 2, depth)) return false;
+        th_fn_abcw(g->f, TH_OP_VTHUNK, reg, g->parts, 2, g->thunk_function);
+        return true;
+    }
+}
+
 static bool make_object(random_gen *g, uint32_t reg, th_type_id id, uint32_t depth) {
     uint32_t from;
+    if (kind_of(g, id) == TH_KIND_VALUE) return make_value(g, reg, depth);
     switch (kind_of(g, id)) {
     case TH_KIND_LIST: th_fn_abcw(g->f, TH_OP_LNEW, reg, 0, 0, id); return true;
     case TH_KIND_DICT: th_fn_abcw(g->f, TH_OP_DNEW, reg, 0, 0, id); return true;
@@ -237,7 +322,7 @@ static uint32_t make(random_gen *g, th_type_id id, uint32_t depth) {
         th_fn_ai(g->f, TH_OP_LDI, reg, (int32_t)below(g, 3));
     } else if (kind_of(g, id) == TH_KIND_STRING) {
         make_string(g, reg);
-    } else if (cls != TH_CLASS_PTR && cls != TH_CLASS_STRING) {
+    } else if (cls != TH_CLASS_PTR && cls != TH_CLASS_STRING && cls != TH_CLASS_VALUE) {
         make_scalar(g, reg, cls);
     } else {
         /* Its parts must not be made in the register that is being filled. */
@@ -268,6 +353,9 @@ static bool read_operand(random_gen *g, uint8_t operand, uint32_t *out) {
     case TH_OPERAND_R_BOOL: return (*out = value_of(g, TH_TYPE_BOOL, 0)) != 0;
     case TH_OPERAND_RW_STR:
     case TH_OPERAND_R_STR: return (*out = value_of(g, TH_TYPE_STRING, 0)) != 0;
+    case TH_OPERAND_R_I64: *out = value_of(g, TH_TYPE_I64, 0); return true;
+    case TH_OPERAND_RW_VAL:
+    case TH_OPERAND_R_VAL: return g->values && (*out = value_of(g, TH_TYPE_VALUE, 0)) != 0;
     case TH_OPERAND_S8: *out = (uint32_t)((int32_t)below(g, 256) - 128); return true;
     case TH_OPERAND_U8: *out = below(g, 256); return true;
     case TH_OPERAND_S16: *out = (uint32_t)((int32_t)below(g, 30) - 10); return true;
@@ -286,6 +374,7 @@ static th_type_id written_type(uint8_t operand) {
     case TH_OPERAND_W_F64: return TH_TYPE_F64;
     case TH_OPERAND_W_BOOL: return TH_TYPE_BOOL;
     case TH_OPERAND_W_STR: return TH_TYPE_STRING;
+    case TH_OPERAND_W_VAL: return TH_TYPE_VALUE;
     default: return NOTHING;
     }
 }
@@ -295,7 +384,8 @@ static void simple_statement(random_gen *g) {
     th_op op = (th_op)below(g, TH_OP_COUNT);
     const th_op_info *info = &th_ops[op];
     uint32_t v[3];
-    if (info->format != TH_FORMAT_ABC || info->word != TH_OPERAND_NO || (info->flags & (TH_OPF_BRANCH | TH_OPF_END)))
+    if (info->format != TH_FORMAT_ABC || info->word != TH_OPERAND_NO || (info->flags & (TH_OPF_BRANCH | TH_OPF_END)) ||
+        op == TH_OP_VLIST)
         return;
     th_type_id type = written_type(info->operand[0]);
     for (int i = 0; i < 3; i++) {
@@ -424,12 +514,67 @@ static void global_statement(random_gen *g) {
     wrote(g, reg, type);
 }
 
+static void block(random_gen *g, uint32_t statements);
+
+/* Instructions over values that have a word of their own, or a branch that writes. */
+static void value_statement(random_gen *g) {
+    static const th_op binary[] = {TH_OP_VADD, TH_OP_VSUB, TH_OP_VMUL, TH_OP_VDIV, TH_OP_VEQ, TH_OP_VLT, TH_OP_VLE};
+    static const th_op select[] = {TH_OP_VSEL, TH_OP_VSELO, TH_OP_VTSEL},
+                       tries[] = {TH_OP_VTADD, TH_OP_VTSUB, TH_OP_VTMUL};
+    uint32_t x = value_of(g, TH_TYPE_VALUE, 0), y = value_of(g, TH_TYPE_VALUE, 0), shape = below(g, 2), site = 0;
+    if (x == 0 || y == 0) return;
+    uint32_t reg = target_for(g, TH_TYPE_VALUE);
+    if (reg == 0) return;
+    switch (below(g, 10)) {
+    case 0:
+    case 1:
+    case 2: th_fn_abcw(g->f, binary[below(g, TH_COUNT(binary))], reg, x, y, g->binary); break;
+    case 3:
+    case 4:
+        note(g, th_builder_site(g->b, g->names[below(g, 3)], &site));
+        th_fn_abcw(g->f, select[below(g, TH_COUNT(select))], reg, x, 0, site);
+        break;
+    case 5: th_fn_abcw(g->f, TH_OP_VLGET, reg, x, 0, below(g, 3)); break;
+    case 6: th_fn_abcw(g->f, TH_OP_VRGET, reg, x, 0, g->shapes[shape] << 16 | below(g, 2 + shape)); break;
+    case 7: th_fn_abcw(g->f, TH_OP_VONLY, x, 0, 0, g->shapes[shape]); return;
+    default: {
+        th_type_id before[256];
+        th_label past = th_fn_label(g->f);
+        th_fn_branch(g->f, tries[below(g, TH_COUNT(tries))], reg, x, y, past);
+        wrote(g, reg, TH_TYPE_VALUE);
+        memcpy(before, g->held, sizeof before);
+        block(g, 1);
+        th_fn_bind(g->f, past);
+        for (uint32_t i = 0; i < 256; i++)
+            if (g->held[i] != before[i]) g->held[i] = NOTHING;
+        return;
+    }
+    }
+    wrote(g, reg, TH_TYPE_VALUE);
+}
+
 /* ---- Calls -------------------------------------------------------------------------------------------------- */
+
+/* What is applied, and its arguments in the window: 0 when there is no register. */
+static uint32_t make_application(random_gen *g, const window *w, uint32_t *count) {
+    uint32_t callee = value_of(g, TH_TYPE_VALUE, 0);
+    *count = 1 + below(g, MAX_ARGUMENTS);
+    for (uint32_t i = 0; i < *count && callee != 0; i++)
+        if (!move_to(g, w->base + 2 + i, TH_TYPE_VALUE, 0)) callee = 0;
+    return callee;
+}
 
 static void call_statement(random_gen *g) {
     if (g->nwindows == 0) return;
     const window *w = &g->windows[below(g, g->nwindows)];
-    bool closure = w->function == UINT32_MAX;
+    bool closure = w->function == CLOSURES;
+    if (w->function == VALUES) {
+        uint32_t count, applied = make_application(g, w, &count);
+        if (applied == 0) return;
+        th_fn_abc(g->f, TH_OP_VCALL, w->base, applied, count);
+        into(g, TH_OP_MOV, TH_TYPE_VALUE, w->base + 1, 0);
+        return;
+    }
     th_type_id type = closure ? g->t[T_CLOSURE] : g->signatures[w->function];
     uint32_t callee = closure ? value_of(g, type, 0) : 0;
     if (closure && callee == 0) return;
@@ -464,8 +609,6 @@ static void meet(random_gen *g, const scope *other) {
     for (uint32_t i = 0; i < 256; i++)
         if (g->held[i] != other->held[i]) g->held[i] = NOTHING;
 }
-
-static void block(random_gen *g, uint32_t statements);
 
 /* A conditional jump that the table alone explains; an unconditional one when the draw does not fit. */
 static void branch_to(random_gen *g, th_label target) {
@@ -616,7 +759,9 @@ static void statement(random_gen *g) {
     memset(g->pinned, 0, sizeof g->pinned);
     uint32_t what = below(g, g->nesting < 4 ? 100 : 70);
     g->nesting++;
-    if (what < 27)
+    if (g->values && chance(g, 25))
+        value_statement(g);
+    else if (what < 27)
         simple_statement(g);
     else if (what < 30)
         fused_statement(g);
@@ -631,7 +776,7 @@ static void statement(random_gen *g) {
     else if (what < 68)
         call_statement(g);
     else if (what < 70)
-        (void)make(g, g->t[below(g, T_COUNT)], 0);
+        (void)make(g, g->t[below(g, g->ntypes)], 0);
     else if (what < 78)
         if_statement(g);
     else if (what < 82)
@@ -680,16 +825,22 @@ static void lay_out_frame(random_gen *g, th_type_id type) {
     }
     for (size_t i = 0; i < TH_COUNT(locals); i++)
         for (uint32_t k = 0; k < locals[i].count; k++) new_register(g, &next, locals[i].cls);
+    for (uint32_t i = 0; g->values && i < 7; i++) new_register(g, &next, TH_CLASS_VALUE);
     g->nlocals = next;
     g->counters = next;
     for (int i = 0; i < 4; i++) new_register(g, &next, TH_CLASS_I64);
     g->fields = new_register(g, &next, TH_CLASS_I64);
     new_register(g, &next, TH_CLASS_STRING);
     new_register(g, &next, TH_CLASS_PTR);
+    g->parts = next;
+    for (uint32_t i = 0; g->values && i < 3; i++) new_register(g, &next, TH_CLASS_VALUE);
     g->nwindows = 0;
-    for (uint32_t callee = g->function + 1; callee < g->nfunctions && g->nwindows < MAX_WINDOWS - 1; callee++)
+    for (uint32_t callee = g->function + 1; callee < g->nfunctions && g->nwindows < MAX_WINDOWS - 2; callee++)
         if (chance(g, 70)) new_window(g, &next, callee, g->signatures[callee]);
-    if (g->function < g->nfunctions) new_window(g, &next, UINT32_MAX, g->t[T_CLOSURE]);
+    if (g->function < g->nfunctions) new_window(g, &next, CLOSURES, g->t[T_CLOSURE]);
+    if (!g->values) return;
+    g->windows[g->nwindows++] = (window){new_register(g, &next, TH_CLASS_I64), VALUES};
+    for (uint32_t i = 0; i < 1 + MAX_ARGUMENTS; i++) new_register(g, &next, TH_CLASS_VALUE);
 }
 
 /* The last statement: a result, or a call of the same result in its place. */
@@ -697,7 +848,13 @@ static void leave(random_gen *g, th_type_id type) {
     th_type_id result = th_types_result(g->types, type);
     for (uint32_t i = 0; i < g->nwindows && chance(g, 50); i++) {
         const window *w = &g->windows[i];
-        if (w->function == UINT32_MAX || th_types_result(g->types, g->signatures[w->function]) != result) continue;
+        if (w->function == VALUES && result == TH_TYPE_VALUE) {
+            uint32_t count, applied = make_application(g, w, &count);
+            if (applied == 0) continue;
+            th_fn_abc(g->f, TH_OP_VTCALL, w->base, applied, count);
+            return;
+        }
+        if (w->function >= VALUES || th_types_result(g->types, g->signatures[w->function]) != result) continue;
         th_type_id callee = g->signatures[w->function];
         bool ready = true;
         for (uint32_t k = 0; k < th_types_nparams(g->types, callee) && ready; k++)
@@ -707,19 +864,30 @@ static void leave(random_gen *g, th_type_id type) {
         return;
     }
     uint32_t reg = value_of(g, result, 0); /* 0 is an i64 too; there is a register for anything else */
-    th_fn_abc(g->f, TH_OP_RET, reg, 0, 0);
+    th_fn_abc(g->f, result == TH_TYPE_VALUE ? TH_OP_VRET : TH_OP_RET, reg, 0, 0);
+}
+
+/* What a function captures: the typed closure an i64 and a string, thunks and function values values. */
+static uint32_t captures_of(const random_gen *g, uint32_t index, th_type_id captures[2]) {
+    captures[0] = captures[1] = TH_TYPE_VALUE;
+    if (g->values && index == g->thunk_function) return 2;
+    if (g->values && index == g->value_function + 1) return 1;
+    captures[0] = TH_TYPE_I64;
+    captures[1] = TH_TYPE_STRING;
+    return index == g->closure_function ? 2 : 0;
 }
 
 static void make_function(random_gen *g, uint32_t index, th_type_id type, uint32_t size) {
-    th_type_id captures[2] = {TH_TYPE_I64, TH_TYPE_STRING};
-    bool closure = index == g->closure_function;
+    th_type_id captures[2];
+    uint32_t ncaptures = captures_of(g, index, captures);
     g->function = index;
-    note(g, th_builder_begin(g->b, index, captures, closure ? 2 : 0, 1, &g->f));
+    note(g, th_builder_begin(g->b, index, captures, ncaptures, 1, &g->f));
     if (g->status != TH_OK) return;
     lay_out_frame(g, type);
-    for (uint32_t i = 0; closure && i < 2; i++) {
+    if (captures[0] == TH_TYPE_VALUE) th_fn_note(g->f, g->names[0]);
+    for (uint32_t i = 0; i < ncaptures; i++) {
         uint32_t reg = target_for(g, captures[i]);
-        th_fn_ai(g->f, TH_OP_LDCAP, reg, (int32_t)i);
+        th_fn_ai(g->f, captures[i] == TH_TYPE_VALUE ? TH_OP_VCAP : TH_OP_LDCAP, reg, (int32_t)i);
         wrote(g, reg, captures[i]);
     }
     g->budget = size;
@@ -752,7 +920,8 @@ static void make_types(random_gen *g) {
                                                "Cell<i64>",
                                                "Tuple<i64, String>",
                                                "Variadic<i64, String>",
-                                               "Function<i64, i64>"};
+                                               "Function<i64, i64>",
+                                               "value"};
     th_view names[3] = {{"value", 5}, {"text", 4}, {"next", 4}}, colours[3] = {{"red", 3}, {"green", 5}, {"blue", 4}};
     th_type_id node, maybe, colour;
     note(g, th_types_declare(g->types, TH_KIND_STRUCT, th_view_of("Node"), &node));
@@ -771,8 +940,8 @@ static void declare_functions(random_gen *g) {
     for (uint32_t i = 0; i < g->nfunctions && g->status == TH_OK; i++) {
         th_type_id params[4];
         uint32_t nparams = i == 0 ? 0 : below(g, 5);
-        for (uint32_t k = 0; k < nparams; k++) params[k] = g->t[below(g, T_COUNT)];
-        th_type_id result = i == 0 || chance(g, 40) ? TH_TYPE_I64 : g->t[below(g, T_COUNT)];
+        for (uint32_t k = 0; k < nparams; k++) params[k] = g->t[below(g, g->ntypes)];
+        th_type_id result = i == 0 || chance(g, 40) ? TH_TYPE_I64 : g->t[below(g, g->ntypes)];
         char name[8] = {'f', (char)('0' + i), 0};
         note(g, th_types_function(g->types, params, nparams, result, &g->signatures[i]));
         if (g->status == TH_OK) note(g, th_builder_declare(g->b, th_view_of(name), g->signatures[i], &index));
@@ -781,25 +950,57 @@ static void declare_functions(random_gen *g) {
         note(g, th_builder_declare(g->b, th_view_of("closure"), g->t[T_CLOSURE], &g->closure_function));
 }
 
+/* A thunk, a function value without captures and one with: after all others, which therefore they do not call. */
+static void declare_values(random_gen *g, th_type_id types[3]) {
+    static const char *const names[] = {"a", "b", "a longer name"}, *const functions[] = {"thunk", "value", "captures"};
+    th_type_id two[2] = {TH_TYPE_VALUE, TH_TYPE_VALUE};
+    uint32_t index[3] = {0};
+    th_span spans[3] = {{1, 2, 1, 3}, {0}, {2, 1, 2, 4}};
+    note(g, th_types_function(g->types, NULL, 0, TH_TYPE_VALUE, &types[0]));
+    note(g, th_types_function(g->types, two, 2, TH_TYPE_VALUE, &types[1]));
+    types[2] = types[1];
+    for (int i = 0; i < 3 && g->status == TH_OK; i++) {
+        note(g, th_builder_string(g->b, th_view_of(names[i]), &g->names[i]));
+        note(g, th_builder_declare(g->b, th_view_of(functions[i]), types[i], &index[i]));
+    }
+    g->thunk_function = index[0];
+    g->value_function = index[1];
+    if (g->status == TH_OK) note(g, th_builder_import(g->b, th_view_of(TH_RANDOM_BINARY), types[1], &g->binary));
+    if (g->status == TH_OK) note(g, th_builder_shape(g->b, g->names, spans, 2, 1, &g->shapes[0]));
+    if (g->status == TH_OK) note(g, th_builder_shape(g->b, g->names, NULL, 3, 0, &g->shapes[1]));
+}
+
 static void make_program(random_gen *g, uint32_t size) {
     uint32_t index;
+    th_type_id dynamic[3];
     make_types(g);
     if (g->status != TH_OK) return;
     note(g, th_builder_global(g->b, th_view_of("number"), TH_TYPE_I64, &index));
     note(g, th_builder_global(g->b, th_view_of("node"), g->t[T_MAYBE_NODE], &index));
     note(g, th_builder_source(g->b, th_view_of("random"), th_view_of("made from a seed\n"), &index));
     declare_functions(g);
+    if (g->values && g->status == TH_OK) declare_values(g, dynamic);
     for (uint32_t i = 0; i < g->nfunctions && g->status == TH_OK; i++) make_function(g, i, g->signatures[i], size);
     if (g->status == TH_OK) make_function(g, g->closure_function, g->t[T_CLOSURE], size / 4);
+    for (uint32_t i = 0; g->values && i < 3 && g->status == TH_OK; i++)
+        make_function(g, g->thunk_function + i, dynamic[i], size / 4);
     note(g, th_builder_export(g->b, th_view_of("main"), 0));
 }
 
-th_status th_random_program(th_mem *mem, uint64_t seed, uint32_t size, uint8_t **bytes, size_t *len) {
-    random_gen g = {.rng = seed};
+static th_status random_program(th_mem *mem, uint64_t seed, uint32_t size, bool values, uint8_t **bytes, size_t *len) {
+    random_gen g = {.rng = seed, .values = values, .ntypes = values ? T_COUNT : T_VALUE};
     TH_TRY(th_builder_new(mem, th_view_of("random"), &g.b));
     g.types = th_builder_types(g.b);
     make_program(&g, size);
     if (g.status == TH_OK) g.status = th_builder_finish(g.b, bytes, len, NULL);
     th_builder_free(g.b);
     return g.status;
+}
+
+th_status th_random_program(th_mem *mem, uint64_t seed, uint32_t size, uint8_t **bytes, size_t *len) {
+    return random_program(mem, seed, size, false, bytes, len);
+}
+
+th_status th_random_value_program(th_mem *mem, uint64_t seed, uint32_t size, uint8_t **bytes, size_t *len) {
+    return random_program(mem, seed, size, true, bytes, len);
 }

@@ -15,4 +15,10 @@
 ** trap. Free the bytes with th_mem_free(mem, *bytes, *len). */
 th_status th_random_program(th_mem *mem, uint64_t seed, uint32_t size, uint8_t **bytes, size_t *len) TH_CHECKED;
 
+/* Likewise, with instructions over values: thunks, function values, arrays, records, arithmetic. The program has one import,
+** TH_RANDOM_BINARY: Function<value, value, value>, for what its arithmetic is not quick at. Thunks and function values may meet
+** themselves, so that a run may need more fuel than there is. */
+th_status th_random_value_program(th_mem *mem, uint64_t seed, uint32_t size, uint8_t **bytes, size_t *len) TH_CHECKED;
+#define TH_RANDOM_BINARY "Test.binary"
+
 #endif

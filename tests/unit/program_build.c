@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "../support/counted_mem.h"
@@ -19,16 +20,19 @@
 static th_status build_sample(th_mem *mem, uint8_t **bytes, size_t *len) {
     th_builder *b;
     th_fn_builder *f;
-    th_type_id type, nothing, args[2] = {TH_TYPE_I64, TH_TYPE_I64}, list;
-    uint32_t gcd, init, inner, index;
+    th_type_id type, nothing, args[2] = {TH_TYPE_I64, TH_TYPE_I64}, list, thunk, value = TH_TYPE_VALUE;
+    uint32_t gcd, init, inner, lazy, index, names[2] = {0, 0};
+    th_span spans[2] = {{1, 2, 1, 3}, {4, 5, 6, 7}};
     TH_TRY(th_builder_new(mem, th_view_of("sample"), &b));
     th_types *types = th_builder_types(b);
     th_status status = th_types_function(types, args, 2, TH_TYPE_I64, &type);
     if (status == TH_OK) status = th_types_function(types, NULL, 0, TH_TYPE_VOID, &nothing);
     if (status == TH_OK) status = th_types_list(types, TH_TYPE_STRING, &list);
+    if (status == TH_OK) status = th_types_function(types, NULL, 0, TH_TYPE_VALUE, &thunk);
     if (status == TH_OK) status = th_builder_declare(b, th_view_of("Demo.gcd"), type, &gcd);
     if (status == TH_OK) status = th_builder_declare(b, th_view_of("init"), nothing, &init);
     if (status == TH_OK) status = th_builder_declare(b, th_view_of("inner"), type, &inner);
+    if (status == TH_OK) status = th_builder_declare(b, th_view_of("lazy"), thunk, &lazy);
     if (status == TH_OK) status = th_builder_source(b, th_view_of("a.theta"), th_view_of("text\n"), &index);
     if (status == TH_OK) status = th_builder_global(b, th_view_of("total"), TH_TYPE_I64, &index);
     if (status == TH_OK) status = th_builder_import(b, th_view_of("Math.gcd"), type, &index);
@@ -78,6 +82,20 @@ static th_status build_sample(th_mem *mem, uint8_t **bytes, size_t *len) {
         th_fn_ai(f, TH_OP_TCALL, 0, (int32_t)gcd);
         status = th_fn_end(f);
     }
+    if (status == TH_OK) status = th_builder_string(b, th_view_of("one"), &names[0]);
+    if (status == TH_OK) status = th_builder_string(b, th_view_of("two"), &names[1]);
+    if (status == TH_OK) status = th_builder_shape(b, names, spans, 2, 1, &index);
+    if (status == TH_OK) status = th_builder_shape(b, names, NULL, 1, 0, &index);
+    if (status == TH_OK) status = th_builder_site(b, names[1], &index);
+    if (status == TH_OK) status = th_builder_begin(b, lazy, &value, 1, 1, &f);
+    if (status == TH_OK) {
+        th_fn_class(f, 2, TH_CLASS_VALUE);
+        th_fn_note(f, names[0]);
+        th_fn_ai(f, TH_OP_VCAP, 2, 0);
+        th_fn_abcw(f, TH_OP_VSEL, 2, 2, 0, index);
+        th_fn_abc(f, TH_OP_VRET, 2, 0, 0);
+        status = th_fn_end(f);
+    }
     if (status == TH_OK) status = th_builder_export(b, th_view_of("gcd"), gcd);
     if (status == TH_OK) status = th_builder_start(b, init);
     if (status == TH_OK) status = th_builder_finish(b, bytes, len, NULL);
@@ -98,7 +116,7 @@ static void what_is_built_is_what_is_loaded(void **state) {
     if (th_program_load(&mem, bytes, len, &p, &err) != TH_OK) fail_msg("%s", err.message);
     memset(bytes, 0xee, len); /* the program has its own copy */
     assert_string_equal(p->name->bytes, "sample");
-    assert_int_equal(p->nfunctions, 3);
+    assert_int_equal(p->nfunctions, 4);
     assert_int_equal(th_program_find(p, th_view_of("gcd")), 0);
     assert_int_equal(th_program_find(p, th_view_of("gc")), -1);
     assert_int_equal(p->start, 2);
@@ -127,13 +145,26 @@ static void what_is_built_is_what_is_loaded(void **state) {
     assert_int_equal(p->functions[1].handlers[0].reg, 4);
     assert_int_equal(p->functions[1].keeps[0].regs[0], 3);
     assert_int_equal(p->functions[2].ncaptures, 1);
+    assert_null(p->functions[2].note);
+    assert_string_equal(p->functions[3].note->bytes, "one");
+    assert_int_equal(p->nshapes, 2);
+    assert_int_equal(p->shapes[0].count, 2);
+    assert_string_equal(p->strings[p->shapes[0].names[1]]->bytes, "two");
+    assert_int_equal(p->shapes[0].positions[0].column, 2);
+    assert_int_equal(p->shapes[0].positions[1].end_column, 7);
+    assert_int_equal(p->shapes[0].source, 1);
+    assert_null(p->shapes[1].positions);
+    assert_int_equal(p->shapes[1].source, 0);
+    assert_int_equal(p->nsites, 1);
+    assert_string_equal(p->strings[p->sites[0]]->bytes, "two");
     assert_int_equal((uintptr_t)p->bytes % 16, 0);
-    th_digest digest;
+    th_digest digest, loaded;
     th_digest_of(again, len, &digest);
-    assert_memory_equal(&digest, &p->digest, sizeof digest);
+    th_program_digest(p, &loaded);
+    assert_memory_equal(&digest, &loaded, sizeof digest);
     th_program *shared = th_program_retain(p);
     th_program_release(p);
-    assert_int_equal(shared->nfunctions, 3);
+    assert_int_equal(shared->nfunctions, 4);
     th_program_release(shared);
     th_program_release(NULL);
     th_mem_free(&mem, bytes, len);
@@ -406,18 +437,39 @@ static void an_unknown_major_version_is_refused_a_newer_minor_loads(void **state
     memcpy(&back, bytes + root, 4);
     const uint8_t *vtable = bytes + root - back;
     memcpy(&major, vtable + 4, 2); /* field 0 */
-    memcpy(&minor, vtable + 6, 2); /* field 1: 0 is the default, so it is not there */
+    memcpy(&minor, vtable + 6, 2); /* field 1 */
     assert_int_not_equal(major, 0);
-    assert_int_equal(minor, 0);
+    assert_int_not_equal(minor, 0);
     bytes[root + major] = 9;
     assert_int_equal(th_program_load(&mem, bytes, len, &p, &err), TH_E_VERSION);
-    assert_string_equal(err.message, "the program has format version 9.0, this Theta reads 1.x");
-    /* A field of two bytes anywhere serves as minor: the major's own place makes it 1.1. */
+    assert_string_equal(err.message, "the program has format version 9.1, this Theta reads 1.x");
     bytes[root + major] = 1;
-    memcpy(bytes + (vtable - bytes) + 6, &major, 2);
+    bytes[root + minor] = 77;
     assert_int_equal(th_program_load(&mem, bytes, len, &p, &err), TH_OK);
     th_program_release(p);
     th_mem_free(&mem, bytes, len);
+}
+
+/* Files that a Theta of format 1.0 wrote. */
+static void programs_of_an_older_minor_version_load(void **state) {
+    (void)state;
+    static const char *const names[] = {"random3", "random17", "random29", "random58", "sample"};
+    for (size_t i = 0; i < TH_COUNT(names); i++) {
+        char path[1000];
+        static uint8_t bytes[8192];
+        th_error err = {0};
+        th_program *p;
+        snprintf(path, sizeof path, "%s/../fuzz/corpus/program_load/%s.thb", TEST_DATA, names[i]);
+        FILE *in = fopen(path, "rb");
+        assert_non_null(in);
+        size_t len = fread(bytes, 1, sizeof bytes, in);
+        fclose(in);
+        if (th_program_load(&mem, bytes, len, &p, &err) != TH_OK) fail_msg("%s: %s", names[i], err.message);
+        assert_int_equal(p->nsites + p->nshapes, 0);
+        assert_true(p->nfunctions > 0);
+        assert_null(p->functions[0].note);
+        th_program_release(p);
+    }
 }
 
 /* Every byte set to a few other values: refused or loaded, and nothing else. What loads is printed as well. */
@@ -491,12 +543,19 @@ static void every_allocation_may_fail_fault(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_built_is_what_is_loaded),        TEST(equal_parts_are_kept_once),
-        TEST(what_does_not_fit_its_field_is_refused), TEST(misuse_is_refused),
-        TEST(what_was_announced_must_come),           TEST(handlers_over_nothing_are_left_out),
-        TEST(code_made_to_be_slow_is_refused_soon),   TEST(type_variables_may_stay_in_the_table),
-        TEST(other_files_are_told_from_programs),     TEST(an_unknown_major_version_is_refused_a_newer_minor_loads),
-        TEST(damaged_files_are_refused_or_load),      TEST(every_allocation_may_fail_fault),
+        TEST(what_is_built_is_what_is_loaded),
+        TEST(equal_parts_are_kept_once),
+        TEST(what_does_not_fit_its_field_is_refused),
+        TEST(misuse_is_refused),
+        TEST(what_was_announced_must_come),
+        TEST(handlers_over_nothing_are_left_out),
+        TEST(code_made_to_be_slow_is_refused_soon),
+        TEST(type_variables_may_stay_in_the_table),
+        TEST(other_files_are_told_from_programs),
+        TEST(an_unknown_major_version_is_refused_a_newer_minor_loads),
+        TEST(programs_of_an_older_minor_version_load),
+        TEST(damaged_files_are_refused_or_load),
+        TEST(every_allocation_may_fail_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

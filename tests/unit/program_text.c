@@ -115,6 +115,47 @@ static void every_part_of_a_program_reads_back(void **state) {
     round_trip(th_view_of(loads), parts);
 }
 
+static void values_read_back(void **state) {
+    (void)state;
+    static const char text[] =
+        "import op: Function<value, value, value>\n"
+        "global g: value\n"
+        "source 'a.nix' 'x' source b source b\n"
+        "shape {name @1:2-1:6, 'two words' @, '' @3:4-3:5} from 'a.nix' shape {} shape {name} from #2\n"
+        "func thunk() -> value { captures value, value note 'a note' v.cap r2, 1 v.sel r2, r2, name v.ret r2 }\n"
+        "func lambda(value, value) -> value {\n"
+        "    regs r10 i64, r11-r14 value\n"
+        "  again: v.add r4, r2, r3, op v.tadd r4, r2, r3, again v.jf r4, again v.jabs r4, again\n"
+        "    v.int r5, -7 v.ldk r6, 123456789012 v.ldk r6, 2.5 v.str r7, 1, 'a path' v.const r8, 5 v.func r9, op\n"
+        "    v.thunk r4, r4, 2, thunk v.close r4, r4, 0, lambda v.fix r4, r5, 200 v.force r4\n"
+        "    v.selo r4, r2, 'two words' v.tsel r4, r2, '' v.list r4, r4, 3 v.lnew r4, 16777216 v.lset r4, r5, 3\n"
+        "    v.lget r5, r4, 0 v.rec r4, r4, 3, #0 v.rec r4, r0, 0, #1 v.rec r4, r4, 2, {x, 'y z'} v.rnew r4, #2\n"
+        "    v.rset r4, r5, #0:'two words' v.rget r5, r4, #0:name v.rget r5, r4, #0:2 v.upd r4, r4, r5 v.only r4, {q}\n"
+        "    gset r4, g gget r5, g mov r5, r4 v.take r5, r0 v.give.b r15, r5 v.eq r4, r4, r5, op v.not r4, r4\n"
+        "    mov r12, r4 v.call r10, r5, 1 mov r12, r11 v.tcall r10, r5, 1\n"
+        "}\n";
+    static const char *const parts[] = {"shape {name @1:2-1:6, 'two words' @, '' @3:4-3:5} from 'a.nix'\n",
+                                        "shape {}\nshape {name} from #2\nshape {x, 'y z'}\nshape {q}\n",
+                                        "    captures value, value\n    note 'a note'\n",
+                                        "v.sel r2, r2, name\n",
+                                        "v.selo r4, r2, 'two words'\n",
+                                        "v.rec r4, r4, 2, #3\n",
+                                        "v.rset r4, r5, #0:'two words'\n",
+                                        "v.rget r5, r4, #0:''\n",
+                                        "v.lnew r4, 16777216\n",
+                                        "v.add r4, r2, r3, op\n    v.tadd r4, r2, r3, L1\n",
+                                        "v.ldk r6, 123456789012\n    v.ldk r6, 2.5\n",
+                                        "v.str r7, 1, 'a path'\n",
+                                        "mov r12, r11\n    v.tcall r10, r5, 1\n",
+                                        NULL};
+    round_trip(th_view_of(text), parts);
+    static const char *const listed[] = {"site a\nsite unused\n", "v.sel r2, r2, #0\n    v.sel r2, r2, #0\n", NULL};
+    round_trip(th_view_of("site a site unused func f(value) -> value { v.sel r2, r2, #0 v.sel r2, r2, #0 v.ret r2 }"),
+               listed);
+    static const char *const strings[] = {"string 'b'\nstring 'a'\nshape {a, b}\n", "note 'a'", NULL};
+    round_trip(th_view_of("string 'b' shape {a, b} func f(value) -> value { note 'a' v.ret r2 }"), strings);
+}
+
 static void pools_are_listed_where_their_order_needs_it(void **state) {
     (void)state;
     static const char *const parts[] = {"const 1.5\nconst 2\nconst 3.0f\n", "string 'unused'\nstring 'used'\n",
@@ -230,6 +271,18 @@ static void errors_tell_line_and_column(void **state) {
         {"func f(T) -> i64 { ret r0 }", 1, 8, "there is no type of this name"},
         {"type variable T func f(List<$12>) -> i64 { ret r0 }", 1, 22, "no function type without variables"},
         {"func f(i64 -> i64 { }", 1, 12, "expected ')', found '-'"},
+        {"shape {a, }", 1, 11, "expected a name, found '}'"},
+        {"shape {a", 1, 9, "expected '}', the text ends"},
+        {"shape {a} from b", 1, 16, "there is no source of this name"},
+        {"site 5", 1, 6, "expected a name, found '5'"},
+        {"shape {a @1:2}", 1, 10, "expected a position"},
+        {"func f(value) -> value { v.rget r2, r2, #0:a }", 1, 42, "there is no listed shape 0"},
+        {"shape {a} func f(value) -> value { v.rget r2, r2, #0:b }", 1, 54, "the shape has no name 'b'"},
+        {"shape {a} func f(value) -> value { v.rget r2, r2, #0 }", 1, 54, "expected ':'"},
+        {"func f(value) -> value { v.sel r2, r2, #0 }", 1, 41, "there is no listed site 0"},
+        {"func f(value) -> value { v.lnew r2, -1 }", 1, 37, "the number must be from 0 to"},
+        {"func f(value) -> value { note 5 }", 1, 31, "expected a string"},
+        {"type List<value>", 1, 6, "these parts make no type"},
         {"\x01", 1, 1, "expected a statement"},
         {"\xff\xfe", 1, 1, "expected a statement"},
     };
@@ -266,7 +319,9 @@ static void damaged_texts_are_refused_or_assembled(void **state) {
         "type struct N { v: i64, n: N? } global g: N? source s 'a\\n' string 'x' start i\n"
         "func i() -> void { from s regs r4 ptr keep {r4} a: @1:2-3:4 gget r4, g renter rleave {r4}"
         " b: ret.v c: throw r4 handler a to b goto c with r4 depth 0 }\n"
-        "func f(i64) -> f64 { captures i64 ldk r1, 1.5 switch r2, [a, b] a: b: ret r1 }\n";
+        "func f(i64) -> f64 { captures i64 ldk r1, 1.5 switch r2, [a, b] a: b: ret r1 }\n"
+        "site x shape {a @1:2-3:4, 'b'} from s func v(value) -> value { note 'n' v.sel r2, r2, #0 v.rnew r3, {c}"
+        " v.rget r2, r3, #0:a v.ret r2 }\n";
     static const char values[] = {0, ' ', '\'', '{', '}', '$', '#', '9', '-', '?', ';', '\xff'};
     char damaged[sizeof text];
     size_t assembled = 0;
@@ -298,6 +353,7 @@ static void damaged_texts_are_refused_or_assembled(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_part_of_a_program_reads_back),
+        TEST(values_read_back),
         TEST(pools_are_listed_where_their_order_needs_it),
         TEST(classes_follow_from_the_instructions),
         TEST(functions_may_call_ahead),

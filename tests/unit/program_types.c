@@ -89,7 +89,6 @@ static void options_have_the_class_of_their_word(void **state) {
     assert_int_equal(th_types_class(&types, parse("i64?")), TH_CLASS_PTR);
     assert_int_equal(th_types_class(&types, parse("List<i8>?")), TH_CLASS_PTR);
     assert_int_equal(th_types_class(&types, parse("Table?")), TH_CLASS_NODE);
-    assert_int_equal(th_types_class(&types, parse("value?")), TH_CLASS_PTR);
     assert_true(th_types_get(&types, parse("bool?"))->pointers);
 }
 
@@ -115,6 +114,28 @@ static void parts_that_make_no_type_are_refused(void **state) {
     assert_int_equal(add((th_kind)200, "", NULL, 0, &id), TH_E_ARGUMENT);
     assert_int_equal(th_types_add(&types, TH_KIND_STRUCT, th_view_of("S"), pair, 2, names, 1, &id), TH_E_ARGUMENT);
     assert_int_equal(th_types_add(&types, TH_KIND_STRUCT, th_view_of("S"), pair, 2, names, 2, &id), TH_OK);
+}
+
+/* Typed objects hold no values of dynamic type; signatures and functions may name them. */
+static void objects_hold_no_values(void **state) {
+    (void)state;
+    static const th_kind kinds[] = {TH_KIND_LIST, TH_KIND_OPTION, TH_KIND_CELL, TH_KIND_TUPLE};
+    th_type_id id, value = TH_TYPE_VALUE, pair[2] = {TH_TYPE_I64, TH_TYPE_VALUE}, function;
+    th_view names[2] = {{"a", 1}, {"b", 1}};
+    th_error err = {0};
+    for (size_t i = 0; i < TH_COUNT(kinds); i++) assert_int_equal(add(kinds[i], "", &value, 1, &id), TH_E_ARGUMENT);
+    assert_int_equal(add(TH_KIND_DICT, "", pair, 2, &id), TH_E_ARGUMENT);
+    assert_int_equal(add(TH_KIND_TUPLE, "", pair, 2, &id), TH_E_ARGUMENT);
+    assert_int_equal(add(TH_KIND_VARIANT, "", pair, 2, &id), TH_E_ARGUMENT);
+    assert_int_equal(th_types_add(&types, TH_KIND_STRUCT, th_view_of("S"), pair, 2, names, 2, &id), TH_E_ARGUMENT);
+    assert_int_equal(th_types_declare(&types, TH_KIND_STRUCT, th_view_of("S"), &id), TH_OK);
+    assert_int_equal(th_types_define(&types, id, pair, 2, names, 2), TH_E_ARGUMENT);
+    assert_int_equal(th_type_parse(&types, th_view_of("List<value?>"), &id, &err), TH_E_SYNTAX);
+    assert_non_null(strstr(err.message, "at column 12: this type cannot be made optional"));
+    assert_int_equal(th_type_parse(&types, th_view_of("List<value>"), &id, &err), TH_E_SYNTAX);
+    assert_int_equal(th_types_function(&types, &value, 1, TH_TYPE_VALUE, &function), TH_OK);
+    assert_int_equal(th_types_list(&types, function, &id), TH_OK);
+    assert_int_equal(parse("Function<value, value>"), function);
 }
 
 static void nesting_is_limited(void **state) {
@@ -307,6 +328,7 @@ int main(void) {
         TEST(equal_types_have_equal_ids),
         TEST(options_have_the_class_of_their_word),
         TEST(parts_that_make_no_type_are_refused),
+        TEST(objects_hold_no_values),
         TEST(nesting_is_limited),
         TEST(texts_stay_short),
         TEST(texts_read_back),

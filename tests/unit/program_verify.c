@@ -52,6 +52,8 @@ static void check(const hostile *c) {
     if (c->message != NULL && status == TH_OK) fail_msg("%s\nis not refused", c->text);
     if (c->message != NULL && (status != TH_E_VERIFY || strstr(err.message, c->message) == NULL))
         fail_msg("%s\nis refused with another message: %s", c->text, err.message);
+    for (uint32_t i = 0; status == TH_OK && i < program->nfunctions; i++) /* what the quick walk takes is right */
+        if (th_verify_function(&memory, program, i, &err) != TH_OK) fail_msg("%s: %s", c->text, err.message);
     th_program_release(program);
     th_mem_free(&memory, bytes, len);
     assert_int_equal(memory.used_bytes, 0);
@@ -407,6 +409,181 @@ static void programs_are_entered_through_plain_functions(void **state) {
     check_all(cases, TH_COUNT(cases));
 }
 
+#define VALUE_PRELUDE                                                                                                  \
+    "import op: Function<value, value, value> import half: Function<value, i64> import none: Function<value> "         \
+    "shape {a, b} shape {a, b, c} shape {} "                                                                           \
+    "func thunk() -> value { captures value, value v.cap r2, 0 v.ret r2 } "                                            \
+    "func bare() -> value { v.int r2, 1 v.ret r2 } "                                                                   \
+    "func lambda(value) -> value { captures value v.ret r2 } "                                                         \
+    "func plain(value, value) -> value { v.ret r2 } "
+
+static void values_keep_their_class(void **state) {
+    (void)state;
+    static const hostile cases[] = {
+        {VALUE_PRELUDE "func f(value) -> value { v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(i64) -> value { v.ret r2 }", "register r2 has class i64, value is needed"},
+        {VALUE_PRELUDE "func f(value) -> i64 { v.ret r2 }", "the function gives i64, not a value"},
+        {VALUE_PRELUDE "func f(value) -> value { ret r2 }", "a value is given with v.ret"},
+        {VALUE_PRELUDE "func f(value) -> value { renter v.ret r2 }", "left with 1 regions open"},
+        {VALUE_PRELUDE "func f() -> value { regs r2 value v.ret r2 }", "register r2 is read before it is written"},
+        {VALUE_PRELUDE "func f() -> value { regs r2 value v.force r2 v.ret r2 }", "register r2 is read before"},
+        {VALUE_PRELUDE "func f() -> value { regs r2 value ldi r2, 1 v.ret r2 }", "1 does not fit r2 of class value"},
+        {VALUE_PRELUDE "func f(i64) -> value { regs r3 value mov r3, r2 v.ret r3 }",
+         "r3 has class value and r2 class i64"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 value mov r3, r2 v.ret r3 }", NULL},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 bool same r3, r2, r2 v.ret r2 }", "register r2 is no pointer"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 bool isnull r3, r2 v.ret r2 }", "register r2 is no option"},
+        {VALUE_PRELUDE "func f(bool) -> value { regs r3 value jt r2, L v.int r3, 1 L: v.ret r3 }",
+         "register r3 is read before"},
+        {VALUE_PRELUDE
+         "func f(value) -> value { regs r3 value v.jt r2, L v.int r3, 1 jmp M L: v.const r3, 1 M: v.ret r3 }",
+         NULL},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 value v.tadd r3, r2, r2, L L: v.ret r3 }", NULL},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 value v.tadd r3, r2, r3, L L: v.ret r3 }",
+         "register r3 is read before"},
+        {VALUE_PRELUDE "func f(i32) -> value { v.take r3, r2 v.ret r3 }", "register r2 has class i32, i64 is needed"},
+        {VALUE_PRELUDE "func f(value) -> i64 { v.give r1, r2 ret r1 }", NULL},
+        {VALUE_PRELUDE "func f(value) -> i64 { regs r3 f64 v.give r3, r2 ret r0 }",
+         "register r3 has class f64, i64 is needed"},
+        {VALUE_PRELUDE "global held: value func f(value) -> value { gset r2, held gget r3, held v.ret r3 }",
+         "register r3 is outside the frame of 3"},
+        {VALUE_PRELUDE
+         "global held: value func f(value) -> value { regs r3 value gset r2, held gget r3, held v.ret r3 }",
+         NULL},
+        {VALUE_PRELUDE "func f(value) -> value { renter rleave {} v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(value) -> value { renter rloop {r2} rleave {} v.ret r2 }",
+         "keep set 0 names r2, which is no pointer register"},
+    };
+    check_all(cases, TH_COUNT(cases));
+}
+
+static void constants_and_tables_of_values_fit(void **state) {
+    (void)state;
+    static const hostile cases[] = {
+        {VALUE_PRELUDE "func f() -> value { v.ldk r2, 5 v.ldk r2, 0.5 v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.ldk r2, 5.0f v.ret r2 }", "constant 0 (f32) is no i64 or f64"},
+        {VALUE_PRELUDE "func f() -> value { v.str r2, 15, 'x' v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.str r2, 16, 'x' v.ret r2 }", "there is no sort 16 of texts"},
+        {VALUE_PRELUDE "func f() -> value { v.const r2, 0 v.ret r2 }", "there is no constant 0"},
+        {VALUE_PRELUDE "func f() -> value { v.const r2, 6 v.ret r2 }", "there is no constant 6"},
+        {VALUE_PRELUDE "func f() -> value { v.const r2, 5 v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.lnew r2, 16777216 v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.lnew r2, 16777217 v.ret r2 }", "16777217 is more than 16777216"},
+        {VALUE_PRELUDE "func f(value) -> value { v.rget r2, r2, #1:2 v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(value) -> value { v.rget r2, r2, #1:3 v.ret r2 }", "shape 1 has no name 3 (it has 3)"},
+        {VALUE_PRELUDE "func f(value) -> value { v.rget r2, r2, #2:0 v.ret r2 }", "shape 2 has no name 0 (it has 0)"},
+        {VALUE_PRELUDE "func f(value, value) -> value { v.rec r2, r2, 2, #0 v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(value, value) -> value { v.rec r2, r2, 2, #1 v.ret r2 }", "shape 1 has 3 names, not 2"},
+        {VALUE_PRELUDE "func f(value, value) -> value { v.rec r2, r2, 3, #1 v.ret r2 }",
+         "its operands reach past the frame"},
+        {VALUE_PRELUDE "func f(value, i64) -> value { v.list r2, r2, 2 v.ret r2 }",
+         "register r3 has class i64, value is needed"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 value v.list r2, r2, 2 v.ret r2 }",
+         "register r3 is read before"},
+        {VALUE_PRELUDE "func f() -> value { v.list r2, r0, 0 v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.list r2, r0, 1 v.ret r2 }", "register r0 has class i64, value is needed"},
+        {VALUE_PRELUDE "func f() -> value { v.list r2, r77, 0 v.ret r2 }", "register r77 is outside the frame"},
+        {VALUE_PRELUDE "func f() -> value { v.rec r2, r0, 0, #2 v.ret r2 }", NULL},
+        {VALUE_PRELUDE "shape {a, a} func f() -> value { v.rnew r2, #3 v.ret r2 }", "shape 3 has the name \"a\" twice"},
+        {VALUE_PRELUDE "shape {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, h, p}", "shape 3 has the name \"h\" twice"},
+        {VALUE_PRELUDE "shape {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, 'a b', ''}", NULL},
+    };
+    check_all(cases, TH_COUNT(cases));
+}
+
+static void thunks_and_function_values_fit_their_functions(void **state) {
+    (void)state;
+    static const hostile cases[] = {
+        {VALUE_PRELUDE "func f(value, value) -> value { v.thunk r2, r2, 2, thunk v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(value, value) -> value { v.thunk r2, r2, 1, thunk v.ret r2 }",
+         "function \"thunk\" captures 2 values, not 1"},
+        {VALUE_PRELUDE "func f() -> value { v.thunk r2, r0, 0, bare v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(value) -> value { v.thunk r2, r2, 1, lambda v.ret r2 }",
+         "function \"lambda\" cannot be a thunk"},
+        {VALUE_PRELUDE "func f(value) -> value { v.close r2, r2, 1, lambda v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.close r2, r0, 0, plain v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(value, value) -> value { v.close r2, r2, 2, thunk v.ret r2 }",
+         "function \"thunk\" cannot be a function value"},
+        {VALUE_PRELUDE "func f() -> value { v.close r2, r0, 0, add v.ret r2 }",
+         "function \"add\" cannot be a function value"},
+        {VALUE_PRELUDE "func f() -> value { v.thunk r2, r0, 0, nothing v.ret r2 }",
+         "function \"nothing\" cannot be a thunk"},
+        {VALUE_PRELUDE "func t(P) -> value { captures P v.int r2, 1 v.ret r2 }", "register r2 has class ptr"},
+        {VALUE_PRELUDE
+         "func t() -> value { captures P v.int r2, 1 v.ret r2 } func f(P) -> value { v.thunk r3, r2, 1, t v.ret r3 }",
+         "register r2 has class ptr, value is needed"},
+        {VALUE_PRELUDE "func t() -> value { captures i64 v.int r2, 1 v.ret r2 } "
+                       "func f(value) -> value { v.thunk r2, r2, 1, t v.ret r2 }",
+         "function \"t\" cannot be a thunk"},
+        {VALUE_PRELUDE "func f() -> value { captures value, i64 v.cap r2, 0 v.ret r2 }", "all of its captures"},
+        {VALUE_PRELUDE "func f(i64) -> value { captures value v.cap r3, 0 v.ret r3 }", "all of its captures"},
+        {VALUE_PRELUDE "func f() -> i64 { captures value ret r0 }", "all of its captures"},
+        {VALUE_PRELUDE "func f() -> value { captures value v.cap r2, 1 v.ret r2 }",
+         "there is no capture 1 (the function has 1)"},
+        {VALUE_PRELUDE "func f() -> value { v.cap r2, 0 v.ret r2 }", "there is no capture 0 (the function has 0)"},
+        {VALUE_PRELUDE "func f() -> value { captures i64 v.cap r2, 0 v.ret r2 }", "the function captures no values"},
+        {VALUE_PRELUDE "func f() -> value { captures value regs r2 value ldcap r2, 0 v.ret r2 }",
+         "captured values are read with v.cap"},
+        {VALUE_PRELUDE "func f(value) -> void { regs r3 ptr closure r3, r2, 1, lambda ret.v }",
+         "captures values: it is for v.thunk or v.close"},
+        {VALUE_PRELUDE "func f() -> void { regs r3 ptr closure r3, r0, 0, plain ret.v }", NULL},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r5 value mov r5, r2 call r3, lambda v.ret r4 }",
+         "has captures and can only be called as a closure"},
+        {VALUE_PRELUDE
+         "func f(value) -> value { regs r3 i64, r4-r6 value mov r5, r2 mov r6, r2 call r3, plain v.ret r4 }",
+         NULL},
+        {VALUE_PRELUDE "func f(value, value) -> value { tcall r0, plain }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.func r2, op v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f() -> value { v.func r2, half v.ret r2 }",
+         "import \"half\" is Function<value, i64>, a function of"},
+        {VALUE_PRELUDE "func f() -> value { v.func r2, none v.ret r2 }",
+         "import \"none\" is Function<value>, a function of one"},
+        {VALUE_PRELUDE "func f(value) -> value { v.add r2, r2, r2, op v.ret r2 }", NULL},
+        {VALUE_PRELUDE "func f(value) -> value { v.add r2, r2, r2, half v.ret r2 }",
+         "import \"half\" is Function<value, i64>, Function<value, value, value> is needed"},
+    };
+    check_all(cases, TH_COUNT(cases));
+}
+
+static void applications_have_a_window_of_values(void **state) {
+    (void)state;
+    static const hostile cases[] = {
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r6 value mov r5, r2 v.call r3, r2, 1 v.ret r4 }",
+         NULL},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r6 value mov r5, r2 v.call r3, r2, 1 v.ret r5 }",
+         "register r5 is read before it is written, or after a call"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r6 value mov r5, r2 v.call r3, r2, 2 v.ret r4 }",
+         "register r6 is read before"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r5 value mov r5, r2 v.call r3, r2, 2 v.ret r4 }",
+         "the window at r3 with 2 arguments reaches past the frame"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r5 value mov r5, r2 v.call r3, r2, 0 v.ret r4 }",
+         "a function value is applied to one argument or more"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r5 value mov r5, r2 v.call r3, r5, 1 v.ret r4 }",
+         "what is applied, r5, lies in the window at r3"},
+        {VALUE_PRELUDE
+         "func f(value) -> value { regs r3 value, r4 i64, r5 value mov r5, r2 v.call r3, r2, 1 v.ret r2 }",
+         "register r4 has class i64 and cannot hold value"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3-r4 value, r5 i64 v.call r3, r2, 1 v.ret r4 }",
+         "register r5 has class i64, value is needed"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r5 value mov r5, r2 v.tcall r3, r2, 1 }", NULL},
+        {VALUE_PRELUDE "func f(value, value) -> value { v.tcall r0, r2, 1 }",
+         "what is applied, r2, lies in the window at r0"},
+        {VALUE_PRELUDE "func f(value) -> i64 { regs r3 i64, r4-r5 value mov r5, r2 v.tcall r3, r2, 1 }",
+         "the function gives i64, not a value"},
+        {VALUE_PRELUDE "func f(value) -> value { regs r3 i64, r4-r5 value mov r5, r2 renter v.tcall r3, r2, 1 }",
+         "left with 1 regions open"},
+        {VALUE_PRELUDE
+         "func f(value) -> value { regs r3 i64, r4-r6 value, r7 ptr mov r6, r2 A: mov r5, r2 v.call r3, r2, 1 B: "
+         "v.ret r4 C: v.ret r6 handler A to B goto C with r7 depth 0 }",
+         "register r6 is read before"},
+        {VALUE_PRELUDE
+         "func f(value) -> value { regs r3-r4 value, r5 i64, r6-r7 value, r8 ptr mov r3, r2 A: mov r7, r2 "
+         "v.call r5, r2, 1 B: v.ret r6 C: v.ret r3 handler A to B goto C with r8 depth 0 }",
+         NULL},
+    };
+    check_all(cases, TH_COUNT(cases));
+}
+
 /* ---- Words that no assembler writes ------------------------------------------------------------------------- */
 
 /* Loads `text` with word `at` of the last function replaced. */
@@ -454,6 +631,12 @@ static void malformed_words_are_refused(void **state) {
                   th_insn_ai(TH_OP_TRAP, 2, 0), "0 is no error's number");
     check_patched("func f(String) -> void { trap r2, E_HOST }", th_insn_ai(TH_OP_TRAP, 2, TH_E_HOST),
                   th_insn_ai(TH_OP_TRAP, 2, 999), "999 is no error's number");
+    check_patched("func f(value) -> value { v.lget r2, r2, 12345 v.ret r2 }", th_insn_abc(TH_OP_VLGET, 2, 2, 0),
+                  th_insn_abc(TH_OP_VSEL, 2, 2, 0), "there is no site 12345 (the program has 0)");
+    check_patched("func f() -> value { v.lnew r2, 12345 v.ret r2 }", th_insn_abc(TH_OP_VLNEW, 2, 0, 0),
+                  th_insn_abc(TH_OP_VRNEW, 2, 0, 0), "there is no shape 12345 (the program has 0)");
+    check_patched("func f(value) -> value { v.lget r2, r2, 12345 v.ret r2 }", th_insn_abc(TH_OP_VLGET, 2, 2, 0),
+                  th_insn_abc(TH_OP_VRGET, 2, 2, 0), "there is no shape 0 (the program has 0)");
     check_patched("func f() -> void { lds.w r2, 'text' ret.v }", th_insn_abc(TH_OP_LDSW, 2, 0, 0),
                   th_insn_abc(TH_OP_LDKW, 2, 0, 0), "there is no constant 0");
 }
@@ -512,6 +695,10 @@ int main(void) {
         cmocka_unit_test(handlers_see_only_what_is_certain),
         cmocka_unit_test(code_must_leave_the_function),
         cmocka_unit_test(programs_are_entered_through_plain_functions),
+        cmocka_unit_test(values_keep_their_class),
+        cmocka_unit_test(constants_and_tables_of_values_fit),
+        cmocka_unit_test(thunks_and_function_values_fit_their_functions),
+        cmocka_unit_test(applications_have_a_window_of_values),
         cmocka_unit_test(malformed_words_are_refused),
         cmocka_unit_test(the_state_before_an_instruction_can_be_asked),
     };

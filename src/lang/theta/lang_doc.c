@@ -206,6 +206,7 @@ th_status th_theta_library_markdown(const th_engine *engine, th_buf *out) {
     for (size_t i = 0; i < n; i++) {
         th_view capsule = capsule_of(th_engine_builtin(engine, i));
         if (seen_before(engine, i) || th_view_is(capsule, "Flow")) continue;
+        if (th_engine_signature(engine, i)->result == TH_TYPE_VALUE) continue; /* of another language */
         th_buf_printf(out, "\n## %.*s\n\n", V(capsule));
         for (size_t k = i; k < n; k++)
             if (th_view_eq(capsule_of(th_engine_builtin(engine, k)), capsule))

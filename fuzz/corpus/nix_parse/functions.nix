@@ -1,0 +1,1 @@
+{ a, b ? { c, ... }: c, }: args@{ }: d: assert a; with b; d

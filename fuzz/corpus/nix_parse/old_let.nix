@@ -1,0 +1,1 @@
+let { inherit (a) b c; inherit "d"; ${e}.f = 1; body = __curPos; }

@@ -1,0 +1,1 @@
+let f = x: y: x + y * 2 - -3 / 4; in if f 1 2 >= 3 && !(4 < 5) || a ? b.c -> d != e then [ 1 2.5 .5e3 ] ++ g else rec { a = b; b.c = 1; b.d = 2; }
