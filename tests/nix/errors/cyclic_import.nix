@@ -1,0 +1,2 @@
+import ./cyclic_import.nix
+# expect-error: error: infinite recursion

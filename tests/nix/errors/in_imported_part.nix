@@ -1,0 +1,2 @@
+# helper: in_imported.nix reads it
+  throw "from the part"

@@ -1,0 +1,2 @@
+# helper: imports.nix reads it
+"the folder's ${baseNameOf (toString ./.)}"

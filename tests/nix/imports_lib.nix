@@ -1,0 +1,2 @@
+# helper: imports.nix reads it
+{ double = x: x * 2; marker = [ "m" ]; }

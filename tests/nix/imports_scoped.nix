@@ -1,0 +1,2 @@
+# helper: imports.nix reads it
+"${greeting} there"

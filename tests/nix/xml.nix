@@ -1,0 +1,3 @@
+# A value as XML.
+builtins.toXML { a = [ 1 "x<y" true null 1.5 ]; f = { x, y ? 1, ... }: x; g = z: z; }
+# expect: "<?xml version='1.0' encoding='utf-8'?>\n<expr>\n  <attrs>\n    <attr name=\"a\">\n      <list>\n        <int value=\"1\" />\n        <string value=\"x&lt;y\" />\n        <bool value=\"true\" />\n        <null />\n        <float value=\"1.5\" />\n      </list>\n    </attr>\n    <attr name=\"f\">\n      <function>\n        <attrspat ellipsis=\"1\">\n          <attr name=\"x\" />\n          <attr name=\"y\" />\n        </attrspat>\n      </function>\n    </attr>\n    <attr name=\"g\">\n      <function>\n        <varpat name=\"z\" />\n      </function>\n    </attr>\n  </attrs>\n</expr>\n"
