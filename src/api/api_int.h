@@ -13,8 +13,10 @@
 #include "table/table.h"
 
 typedef struct th_host { /* a registered host function; lives as long as the engine */
+    const char *name;    /* as the host calls it; the builtin's may have a prefix */
     theta_host_fn call;
     void *user;
+    bool may_suspend;
     th_builtin builtin;
 } th_host;
 
@@ -37,11 +39,13 @@ struct theta_machine {
     size_t nunits, units_capacity;
     theta_write_fn write;
     void *write_user;
+    struct th_api_nix *nix; /* dynamic.h; NULL: not asked for */
 };
 
 struct theta_call_frame {
     theta_machine *machine;
     th_call *call;
+    th_step step; /* what theta_frame_force asks for */
 };
 
 _Static_assert(sizeof(theta_error) == sizeof(th_error), "theta_error and th_error have one layout");
@@ -51,6 +55,9 @@ void th_api_error(theta_error *out, const th_error *err);
 theta_status th_api_fail(theta_error *out, th_status code, const char *format, ...) TH_PRINTF(3, 4);
 /* Gives a buffer's bytes away as a text; the buffer is empty afterwards, also on failure. */
 theta_status th_api_text(th_buf *buf, theta_text *out);
+
+/* api/engine.c: how the host calls a function that it registered; another builtin's name as it is */
+const char *th_api_host_name(const th_builtin *builtin);
 
 /* api/value.c: the word of a value now (held ones move), and a value as an argument of type `type`. */
 uint64_t th_api_word(const theta_machine *machine, theta_value value);

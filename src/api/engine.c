@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/api_int.h"
+#include "api/dynamic.h"
 
 #define TH_STATUS(name, number, text) _Static_assert((int)THETA_##name == (int)TH_##name, "one number for " #name);
 #include "base/status.def"
@@ -93,6 +93,8 @@ theta_status theta_engine_new(const theta_engine_config *config, theta_engine **
     if (status == TH_OK) status = th_engine_add_standard(engine->engine, &inner);
     if (status == TH_OK) status = th_flow_register(engine->engine, &inner);
     if (status == TH_OK) status = th_engine_add(engine->engine, &th_api_session_get, 1, NULL, &inner);
+    if (status == TH_OK) status = nix_register(engine->engine, &inner);
+    if (status == TH_OK) status = th_engine_add(engine->engine, &th_api_nix_rows, 1, NULL, &inner);
     if (status != TH_OK) {
         inner.code = status;
         th_api_error(err, &inner);
@@ -119,32 +121,55 @@ size_t theta_engine_memory_used(const theta_engine *engine) {
 
 static th_step call_host(th_machine *m, th_call *call) {
     const th_host *host = call->user;
-    theta_call_frame frame = {th_machine_user(m), call};
+    theta_call_frame frame = {th_machine_user(m), call, TH_STEP_ERROR};
     switch (host->call(frame.machine, &frame, host->user)) {
     case THETA_STEP_DONE: return TH_STEP_DONE;
     case THETA_STEP_SUSPEND:
-        if (host->builtin.flags & TH_BUILTIN_STATEFUL) return TH_STEP_SUSPEND;
-        return th_machine_trap(m, TH_E_HOST, "%s was not registered as one that may suspend", host->builtin.name);
+        if (host->may_suspend) return TH_STEP_SUSPEND;
+        return th_machine_trap(m, TH_E_HOST, "%s was not registered as one that may suspend", host->name);
+    case THETA_STEP_AGAIN: return frame.step;
     default: break;
     }
-    return th_machine_trap(m, TH_E_HOST, "%s failed", host->builtin.name);
+    return th_machine_trap(m, TH_E_HOST, "%s failed", host->name);
+}
+
+const char *th_api_host_name(const th_builtin *builtin) {
+    const char *host = (const char *)builtin - offsetof(th_host, builtin);
+    return builtin->fn == call_host ? ((const th_host *)(const void *)host)->name : builtin->name;
+}
+
+/* Over dynamic values alone: a builtin of Nix, whose name gets the prefix of those, and which may ask for evaluations. */
+static bool is_over_values(const char *signature) {
+    size_t values = 0, parameters = 1;
+    const char *arrow = strstr(signature, "->");
+    for (const char *p = signature; (p = strstr(p, "value")) != NULL; p += 5) values++;
+    for (const char *p = signature; arrow && p < arrow; p++) parameters += *p == ',';
+    return arrow && strstr(arrow, "value") && values == parameters + 1 && !strchr(signature, '<');
 }
 
 theta_status theta_engine_register(theta_engine *engine, const theta_host_function *function, theta_error *err) {
     th_host *host = th_arena_zeroed(&engine->arena, sizeof *host);
     if (!host) return th_api_fail(err, TH_E_NOMEM, "out of memory");
+    bool values = is_over_values(function->signature);
+    const char *strict = function->size >= sizeof *function && values ? function->strict : NULL;
+    if (strict && strspn(strict, ".vinstlrbf") != strlen(strict))
+        return th_api_fail(err, TH_E_ARGUMENT, "%s: '%s' is not how strict arguments are written", function->name,
+                           strict);
     const char *doc = function->doc ? function->doc : "";
     *host = (th_host){.call = function->call, .user = function->user};
     host->builtin = (th_builtin){
-        .name = th_arena_text(&engine->arena, function->name, strlen(function->name)),
+        .name = th_arena_printf(&engine->arena, "%s%s", values ? "nix." : "", function->name),
         .signature = th_arena_text(&engine->arena, function->signature, strlen(function->signature)),
         .doc = th_arena_text(&engine->arena, doc, strlen(doc)),
         .fn = call_host,
-        .flags = TH_BUILTIN_RETAINS | (function->may_suspend ? TH_BUILTIN_STATEFUL : 0u) |
+        .flags = TH_BUILTIN_RETAINS | (function->may_suspend || values ? TH_BUILTIN_STATEFUL : 0u) |
                  (function->pure ? TH_BUILTIN_PURE : 0u) | function->needs,
         .slots = "",
+        .strict = strict ? th_arena_text(&engine->arena, strict, strlen(strict)) : NULL,
     };
-    if (!host->builtin.name || !host->builtin.signature || !host->builtin.doc)
+    host->name = host->builtin.name ? host->builtin.name + (values ? strlen("nix.") : 0) : NULL;
+    host->may_suspend = function->may_suspend;
+    if (!host->builtin.name || !host->builtin.signature || !host->builtin.doc || (strict && !host->builtin.strict))
         return th_api_fail(err, TH_E_NOMEM, "out of memory");
     th_error inner = {.code = TH_E_NOMEM, .message = "out of memory"};
     th_status status = th_engine_add(engine->engine, &host->builtin, 1, host, &inner);

@@ -137,19 +137,12 @@ th_status th_files_link(void *user, th_view name, const char *from_file, const c
 
 /* ---- Schemas ------------------------------------------------------------------------------------------------ */
 
-static bool is_arrow(const char *path) {
-    const char *dot = strrchr(path, '.');
-    return dot && (strcmp(dot, ".arrow") == 0 || strcmp(dot, ".arrows") == 0 || strcmp(dot, ".feather") == 0 ||
-                   strcmp(dot, ".ipc") == 0);
-}
-
 th_status th_files_schema(void *user, const char *path, const th_csv_options *csv, th_schema **out, th_error *err) {
     th_files *files = user;
     if (strcmp(path, "-") == 0) /* standard input is read once, by the run */
         return th_fail(err, TH_E_UNSUPPORTED, "the columns of standard input are not known before the run");
     th_stream *stream = NULL;
-    TH_TRY(is_arrow(path) ? th_ipc_open(files->mem, path, &stream, err)
-                          : th_csv_open(files->mem, path, csv, &stream, err));
+    TH_TRY(csv ? th_csv_open(files->mem, path, csv, &stream, err) : th_ipc_open(files->mem, path, &stream, err));
     *out = th_schema_retain(stream->schema);
     stream->close(stream);
     return TH_OK;

@@ -4,7 +4,7 @@
 */
 #include <stdio.h>
 
-#include "api/api_int.h"
+#include "api/dynamic.h"
 
 void theta_machine_config_init(theta_machine_config *config) {
     *config = (theta_machine_config){.size = sizeof *config, .fuel = -1};
@@ -48,6 +48,7 @@ void theta_machine_free(theta_machine *m) {
     if (!m) return;
     th_mem *mem = &m->engine->mem;
     th_machine_free(m->machine);
+    th_api_nix_free(m);
     th_mem_free(mem, m->units, m->units_capacity * sizeof *m->units);
     th_mem_free(mem, m, sizeof *m);
 }
@@ -57,7 +58,11 @@ theta_status theta_machine_add(theta_machine *m, theta_program *program, theta_e
     th_unit *unit;
     th_status status =
         th_mem_grow(&m->engine->mem, (void **)&m->units, &m->units_capacity, m->nunits + 1, sizeof(th_unit *));
-    if (status == TH_OK) status = th_machine_load(m->machine, program->program, &unit, &inner);
+    if (status == TH_OK) {
+        theta_status ready = th_api_nix_add(m, program->program, err);
+        if (ready != THETA_OK) return ready;
+        status = th_machine_load(m->machine, program->program, &unit, &inner);
+    }
     if (status == TH_OK)
         m->units[m->nunits++] = unit;
     else
@@ -65,7 +70,11 @@ theta_status theta_machine_add(theta_machine *m, theta_program *program, theta_e
     return (theta_status)status;
 }
 
-theta_status theta_machine_reset(theta_machine *m) { return (theta_status)th_machine_reset(m->machine); }
+theta_status theta_machine_reset(theta_machine *m) {
+    th_status status = th_machine_reset(m->machine);
+    if (status == TH_OK) th_api_nix_reset(m);
+    return (theta_status)status;
+}
 void theta_machine_add_fuel(theta_machine *m, int64_t fuel) { th_machine_add_fuel(m->machine, fuel); }
 int64_t theta_machine_fuel_used(const theta_machine *m) { return th_machine_fuel_used(m->machine); }
 size_t theta_machine_memory_used(const theta_machine *m) {
@@ -182,7 +191,14 @@ theta_status theta_start(theta_machine *m, const char *function, const theta_val
     return status == THETA_OK ? start(m, th_fn_type(fn), fn, NULL, args, nargs, err) : status;
 }
 
-theta_state theta_run(theta_machine *m) { return (theta_state)th_machine_run(m->machine); }
+/* After a failure for want of memory what the run held is given back at once: what is asked for next should succeed. */
+theta_state theta_run(theta_machine *m) {
+    th_run_state state = th_machine_run(m->machine);
+    if (state != TH_RUN_FAILED) return (theta_state)state;
+    th_status code = th_machine_error(m->machine)->code;
+    if (code == TH_E_MEMORY_LIMIT || code == TH_E_NOMEM) TH_IGNORE(th_machine_tidy(m->machine));
+    return (theta_state)state;
+}
 theta_state theta_machine_state(const theta_machine *m) { return (theta_state)th_machine_state(m->machine); }
 theta_status theta_suspended_for(const theta_machine *m) { return (theta_status)th_machine_stopped_for(m->machine); }
 void theta_abandon(theta_machine *m) { th_machine_abandon(m->machine); }
@@ -211,6 +227,12 @@ theta_status theta_call(theta_machine *m, const char *function, const theta_valu
 theta_status theta_call_value(theta_machine *m, theta_value function, const theta_value *args, size_t nargs,
                               theta_value *result, theta_error *err) {
     if (err) err->code = THETA_OK;
+    if (th_api_is_dynamic(function)) {
+        theta_status begun = theta_start_value(m, function, args, nargs, err);
+        if (begun != THETA_OK) return begun;
+        (void)theta_run(m);
+        return theta_result(m, result, err);
+    }
     if (th_types_kind(th_machine_types(m->machine), function.type) != TH_KIND_FUNCTION)
         return th_api_fail(err, TH_E_TYPE, "the value is no function");
     theta_status status = start(m, function.type, NULL, &function, args, nargs, err);
@@ -225,7 +247,7 @@ const char *theta_waiting(const theta_machine *m, size_t *nargs) {
     th_type_id type;
     const th_builtin *builtin = th_machine_waiting(m->machine, NULL, &type);
     if (builtin && nargs) *nargs = th_types_nparams(th_machine_types(m->machine), type);
-    return builtin ? builtin->name : NULL;
+    return builtin ? th_api_host_name(builtin) : NULL;
 }
 
 theta_status theta_waiting_arg(theta_machine *m, size_t i, theta_value *out) {

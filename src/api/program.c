@@ -2,7 +2,7 @@
 ** program.c - compiling, loading and printing programs.
 ** SPDX-License-Identifier: Apache-2.0
 */
-#include "api/api_int.h"
+#include "api/dynamic.h"
 
 static theta_status wrap(theta_engine *engine, th_program *program, theta_program **out, theta_error *err) {
     theta_program *wrapped = th_mem_new(&engine->mem, sizeof *wrapped);
@@ -92,17 +92,15 @@ void theta_compile_config_init(theta_compile_config *config) {
     *config = (theta_compile_config){.size = sizeof *config, .read_files = true};
 }
 
-typedef enum language { LANGUAGE_THETA, LANGUAGE_BYTECODE, LANGUAGE_ASSEMBLY, LANGUAGE_UNKNOWN } language;
+typedef enum language { LANGUAGE_THETA, LANGUAGE_NIX, LANGUAGE_BYTECODE, LANGUAGE_ASSEMBLY, LANGUAGE_UNKNOWN } language;
 
 static language language_of(const char *name, const theta_compile_config *config) {
     static const struct {
         const char *key;
         language language;
     } known[] = {
-        {"theta", LANGUAGE_THETA},
-        {"th", LANGUAGE_THETA},
-        {"thb", LANGUAGE_BYTECODE},
-        {"tha", LANGUAGE_ASSEMBLY},
+        {"theta", LANGUAGE_THETA},  {"th", LANGUAGE_THETA},     {"nix", LANGUAGE_NIX},
+        {"thb", LANGUAGE_BYTECODE}, {"tha", LANGUAGE_ASSEMBLY},
     };
     const char *dot = strrchr(name, '.');
     const char *key = config->language ? config->language : dot ? dot + 1 : "theta";
@@ -166,11 +164,13 @@ theta_status theta_compile(theta_engine *engine, const char *name, const char *t
     if (diagnostics) *diagnostics = (theta_text){0};
     switch (language_of(name, config)) {
     case LANGUAGE_THETA: return compile_theta(engine, name, text, len, config, out, diagnostics, err);
+    case LANGUAGE_NIX: return th_api_nix_compile(engine, name, text, len, config, out, diagnostics, err);
     case LANGUAGE_BYTECODE: return th_api_program_of(engine, text, len, out, err);
     case LANGUAGE_ASSEMBLY: return theta_assemble(engine, name, text, len, out, err);
     case LANGUAGE_UNKNOWN: break;
     }
-    return th_api_fail(err, TH_E_UNSUPPORTED, "there is no language '%s'; known: theta, thb, tha", config->language);
+    return th_api_fail(err, TH_E_UNSUPPORTED, "there is no language '%s'; known: theta, nix, thb, tha",
+                       config->language);
 }
 
 theta_status theta_compile_file(theta_engine *engine, const char *path, const theta_compile_config *config,

@@ -46,16 +46,33 @@ bool theta_machine_source(const theta_machine *m, const char *name, const char *
     return false;
 }
 
+/* A message may quote what a program made: control characters of that must not reach a terminal. */
+static void safe_text(const char *text, th_buf *out) {
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+        if (c1 || (*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
+            th_buf_text(out, "\xef\xbf\xbd");
+        else
+            th_buf_char(out, (char)*p);
+        p += c1;
+    }
+}
+
 theta_status theta_error_render(theta_engine *engine, const theta_error *error, const char *source, size_t len,
                                 bool color, theta_text *out) {
     th_source where = {error->file, source ? source : "", source ? len : 0};
+    th_buf message;
+    th_buf_init(&message, &engine->mem);
+    safe_text(error->message, &message);
     th_diag diag = {.code = (th_status)error->code,
                     .severity = TH_ERROR,
                     .source = error->file[0] ? &where : NULL,
                     .span = {error->line, error->column, error->end_line, error->end_column},
-                    .message = error->message};
+                    .message = message.data ? message.data : ""};
     th_buf buf;
     th_buf_init(&buf, &engine->mem);
     th_diag_render(&diag, color, &buf);
+    if (message.failed) buf.failed = true;
+    th_buf_clear(&message);
     return th_api_text(&buf, out);
 }

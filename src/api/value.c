@@ -2,7 +2,7 @@
 ** value.c - typed words of a machine as values of the public interface: reading, making, keeping.
 ** SPDX-License-Identifier: Apache-2.0
 */
-#include "api/api_int.h"
+#include "api/dynamic.h"
 
 uint64_t th_api_word(const theta_machine *m, theta_value value) {
     return value.hold ? th_machine_held(m->machine, value.hold, NULL) : value.word;
@@ -32,7 +32,9 @@ static view open_value(theta_machine *m, theta_value value) {
 }
 
 theta_kind theta_value_kind(theta_machine *m, theta_value value) {
-    switch (open_value(m, value).type->kind) {
+    view v = open_value(m, value);
+    switch (v.type->kind) {
+    case TH_KIND_VALUE: return th_api_dynamic_kind(v.word);
     case TH_KIND_VOID: return THETA_VOID;
     case TH_KIND_I8:
     case TH_KIND_I16:
@@ -67,6 +69,10 @@ theta_status theta_value_type(theta_machine *m, theta_value value, theta_text *o
 
 theta_status theta_value_bool(theta_machine *m, theta_value value, bool *out) {
     view v = open_value(m, value);
+    if (v.type->kind == TH_KIND_VALUE && th_is_bool(th_deref(v.word))) {
+        *out = th_deref(v.word) == TH_V_TRUE;
+        return THETA_OK;
+    }
     if (v.type->kind != TH_KIND_BOOL) return THETA_E_TYPE;
     *out = v.word != 0;
     return THETA_OK;
@@ -76,6 +82,7 @@ static bool is_integer(th_kind kind) { return kind >= TH_KIND_I8 && kind <= TH_K
 
 theta_status theta_value_int(theta_machine *m, theta_value value, int64_t *out) {
     view v = open_value(m, value);
+    if (v.type->kind == TH_KIND_VALUE) return th_get_i64(th_deref(v.word), out) ? THETA_OK : THETA_E_TYPE;
     if (!is_integer(v.type->kind) && v.type->kind != TH_KIND_ENUM) return THETA_E_TYPE;
     *out = (int64_t)v.word;
     return THETA_OK;
@@ -83,6 +90,7 @@ theta_status theta_value_int(theta_machine *m, theta_value value, int64_t *out) 
 
 theta_status theta_value_float(theta_machine *m, theta_value value, double *out) {
     view v = open_value(m, value);
+    if (v.type->kind == TH_KIND_VALUE) return th_get_f64(th_deref(v.word), out) ? THETA_OK : THETA_E_TYPE;
     if (v.type->kind == TH_KIND_F64)
         *out = th_word_f64(v.word);
     else if (v.type->kind == TH_KIND_F32)
@@ -95,6 +103,13 @@ theta_status theta_value_float(theta_machine *m, theta_value value, double *out)
 theta_status theta_value_string(theta_machine *m, theta_value value, const char **data, size_t *len) {
     view v = open_value(m, value);
     const th_str *s;
+    if (v.type->kind == TH_KIND_VALUE) {
+        th_value text = th_deref(v.word);
+        if (!th_is_kind(text, TH_OBJ_STRING)) return THETA_E_TYPE;
+        *data = th_string_bytes(text);
+        *len = th_string_len(text);
+        return THETA_OK;
+    }
     if (v.type->kind == TH_KIND_ENUM && v.word < v.type->nnames)
         s = v.type->names[v.word];
     else if (v.type->cls == TH_CLASS_STRING && v.word)
@@ -109,6 +124,7 @@ theta_status theta_value_string(theta_machine *m, theta_value value, const char 
 theta_status theta_value_len(theta_machine *m, theta_value value, size_t *out) {
     view v = open_value(m, value);
     switch (v.type->kind) {
+    case TH_KIND_VALUE: return th_api_dynamic_len(m, v.word, out);
     case TH_KIND_LIST: *out = ((const th_list *)th_word_ptr(v.word))->len; return THETA_OK;
     case TH_KIND_DICT: *out = ((const th_dict *)th_word_ptr(v.word))->len; return THETA_OK;
     case TH_KIND_TUPLE:
@@ -120,6 +136,7 @@ theta_status theta_value_len(theta_machine *m, theta_value value, size_t *out) {
 theta_status theta_value_at(theta_machine *m, theta_value value, size_t i, theta_value *out) {
     view v = open_value(m, value);
     size_t len;
+    if (v.type->kind == TH_KIND_VALUE) return th_api_dynamic_at(m, v.word, i, out);
     if (v.type->kind == TH_KIND_DICT || theta_value_len(m, value, &len) != THETA_OK) return THETA_E_TYPE;
     if (i >= len) return THETA_E_INDEX;
     if (v.type->kind == TH_KIND_LIST)
@@ -144,11 +161,22 @@ static theta_status dict_entry(theta_machine *m, view v, const char *name, theta
 
 theta_status theta_value_field(theta_machine *m, theta_value value, const char *name, theta_value *out) {
     view v = open_value(m, value);
+    if (v.type->kind == TH_KIND_VALUE) return th_api_dynamic_field(m, v.word, name, out);
     if (v.type->kind == TH_KIND_DICT) return dict_entry(m, v, name, out);
     if (v.type->kind != TH_KIND_STRUCT) return THETA_E_TYPE;
     for (uint32_t i = 0; i < v.type->nargs; i++)
         if (th_view_is(th_view_str(v.type->names[i]), name)) return theta_value_at(m, value, i, out);
     return THETA_E_NOT_FOUND;
+}
+
+theta_status theta_value_name(theta_machine *m, theta_value value, size_t i, const char **name, size_t *len) {
+    view v = open_value(m, value);
+    if (v.type->kind == TH_KIND_VALUE) return th_api_dynamic_name(m, v.word, i, name, len);
+    if (v.type->kind != TH_KIND_STRUCT) return THETA_E_TYPE;
+    if (i >= v.type->nargs) return THETA_E_INDEX;
+    *name = v.type->names[i]->bytes;
+    *len = v.type->names[i]->len;
+    return THETA_OK;
 }
 
 theta_status theta_value_entry(theta_machine *m, theta_value value, size_t *cursor, theta_value *key,
@@ -163,7 +191,7 @@ theta_status theta_value_entry(theta_machine *m, theta_value value, size_t *curs
 }
 
 /* What a builtin or a printer recorded outside a run. */
-static theta_status take_trap(theta_machine *m, th_status status, theta_error *err) {
+theta_status th_api_take_trap(theta_machine *m, th_status status, theta_error *err) {
     th_error trapped;
     if (!th_machine_take_trap(m->machine, &trapped)) return th_api_fail(err, status, "%s", th_status_text(status));
     th_api_error(err, &trapped);
@@ -171,12 +199,13 @@ static theta_status take_trap(theta_machine *m, th_status status, theta_error *e
 }
 
 theta_status theta_value_text(theta_machine *m, theta_value value, uint32_t flags, theta_text *out, theta_error *err) {
+    if (th_api_is_dynamic(value)) return th_api_nix_text(m, value, flags, out, err);
     th_buf buf;
     th_buf_init(&buf, &m->engine->mem);
     th_status status = th_value_print(m->machine, value.type, th_api_word(m, value), flags, &buf);
     if (status != TH_OK) {
         th_buf_clear(&buf);
-        return take_trap(m, status, err);
+        return th_api_take_trap(m, status, err);
     }
     return th_api_text(&buf, out);
 }
@@ -190,7 +219,7 @@ theta_value theta_bool(bool x) { return (theta_value){x, TH_TYPE_BOOL, 0}; }
 theta_status theta_string(theta_machine *m, const char *data, size_t len, theta_value *out) {
     if (th_utf8_valid(data, len) != len) return THETA_E_ARGUMENT;
     th_str *s = th_new_str_of(m->machine, data, len);
-    if (!s) return take_trap(m, TH_E_NOMEM, NULL);
+    if (!s) return th_api_take_trap(m, TH_E_NOMEM, NULL);
     *out = (theta_value){th_ptr_word(s), TH_TYPE_STRING, 0};
     return THETA_OK;
 }
@@ -206,7 +235,7 @@ theta_status theta_from_json(theta_machine *m, const char *type, const char *jso
         return (theta_status)status;
     }
     status = th_value_from_json(m->machine, id, (th_view){json, len}, &word);
-    if (status != TH_OK) return take_trap(m, status, err);
+    if (status != TH_OK) return th_api_take_trap(m, status, err);
     *out = (theta_value){word, id, 0};
     return THETA_OK;
 }
@@ -245,11 +274,17 @@ theta_status th_api_convert(theta_machine *m, theta_value value, th_type_id type
     const th_type *to = th_types_get(types, type), *from = th_types_get(types, value.type);
     *word = th_api_word(m, value);
     if (value.type == type || same_enough(from, to)) return THETA_OK;
+    if (to->kind == TH_KIND_VALUE) return th_api_to_dynamic(m, value, word, err, what);
     if (to->kind == TH_KIND_OPTION) {
+        if (from->kind == TH_KIND_VALUE && th_deref(*word) == TH_V_NULL) {
+            *word = 0;
+            return THETA_OK;
+        }
         theta_status status = th_api_convert(m, value, to->args[0], word, err, what);
         if (status != THETA_OK) return status;
-        return th_new_option(m->machine, type, *word, word) ? THETA_OK : take_trap(m, TH_E_NOMEM, err);
+        return th_new_option(m->machine, type, *word, word) ? THETA_OK : th_api_take_trap(m, TH_E_NOMEM, err);
     }
+    if (from->kind == TH_KIND_VALUE) return th_api_from_dynamic(m, value, type, word, err, what);
     if (is_integer(from->kind) && (is_integer(to->kind) || to->kind == TH_KIND_ENUM)) {
         bool ok = to->kind == TH_KIND_ENUM ? *word < to->nnames : fits((int64_t)*word, to->cls);
         if (ok) return THETA_OK;

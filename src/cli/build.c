@@ -12,6 +12,10 @@ int check_command(const options *o) {
     int status = STATUS_OK;
     for (size_t i = 0; i < o->nwords; i++) {
         job j;
+        if (o->given & OPTION_PRINT_AST) {
+            if (cli_nix_print_ast(o, o->words[i]) != STATUS_OK) status = STATUS_FAILED;
+            continue;
+        }
         if (!job_open(&j, o, o->words[i])) return STATUS_FAILED;
         if (!job_compile_file(&j, o->words[i], false)) status = STATUS_FAILED;
         job_close(&j);

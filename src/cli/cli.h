@@ -36,7 +36,35 @@ enum {
     OPTION_PARSE_ONLY = 1 << 13,
     OPTION_EXPLAIN = 1 << 14,
     OPTION_HELP = 1 << 15,
+    /* of Nix */
+    OPTION_ARG = 1 << 16,
+    OPTION_ARGSTR = 1 << 17,
+    OPTION_ATTR = 1 << 18,
+    OPTION_INCLUDE = 1 << 19,
+    OPTION_XML = 1 << 20,
+    OPTION_NO_LOCATION = 1 << 21,
+    OPTION_STRICT = 1 << 22,
+    OPTION_LAZY = 1 << 23,
+    OPTION_RAW = 1 << 24,
+    OPTION_SHOW_TRACE = 1 << 25,
+    OPTION_PURE = 1 << 26,
+    OPTION_RESTRICT = 1 << 27,
+    OPTION_PRINT_AST = 1 << 28,
+    OPTIONS_OF_NIX = OPTION_ARG | OPTION_ARGSTR | OPTION_ATTR | OPTION_INCLUDE | OPTION_XML | OPTION_NO_LOCATION |
+                     OPTION_STRICT | OPTION_LAZY | OPTION_RAW | OPTION_SHOW_TRACE | OPTION_PURE | OPTION_RESTRICT,
 };
+
+typedef struct nix_argument { /* --arg NAME EXPR, --argstr NAME TEXT; borrowed from argv */
+    const char *name, *text;
+    bool is_text;
+} nix_argument;
+
+enum { NIX_MANY = 64 }; /* the most of each option of Nix that may be given several times */
+typedef struct nix_options {
+    nix_argument args[NIX_MANY];
+    const char *attrs[NIX_MANY], *includes[NIX_MANY];
+    size_t nargs, nattrs, nincludes;
+} nix_options;
 
 typedef struct options {
     uint32_t given;       /* OPTION_ flags */
@@ -52,6 +80,7 @@ typedef struct options {
     bool color;           /* of what goes to standard error */
     const char **words;   /* what is no option, in order; borrowed from argv */
     size_t nwords;
+    nix_options nix;
 } options;
 
 typedef struct command {
@@ -85,6 +114,22 @@ int doc_command(const options *o);
 int inspect_command(const options *o);
 int repl_command(const options *o);
 int store_command(const options *o);
+
+/* ---- Nix (nix.c, nix_repl.c) -------------------------------------------------------------------------------- */
+
+typedef struct job job;
+/* Whether it is to be read as Nix: so it was said, or it is named so, or it is a folder with a default.nix. */
+bool cli_nix_is_source(const options *o, const char *path);
+int cli_nix_run(const options *o, const char *path); /* NULL: the expression in the first word */
+bool cli_nix_is_program(const job *j);               /* a compiled one: main gives a dynamic value */
+int cli_nix_run_program(job *j);                     /* which the machine has */
+int cli_nix_repl(const options *o);
+int cli_nix_print_ast(const options *o, const char *path);
+/* Evaluates the file to a list of sets, and writes it as Arrow to a file without a name. Its descriptor; -1: told. */
+int cli_nix_spool(const options *o, const char *path);
+bool cli_nix_configure(job *j); /* the machine: search path and so on, from the options and the environment */
+void cli_nix_show_trace(job *j, const theta_text *trace); /* with --show-trace */
+bool cli_nix_args(job *j, theta_value *out);              /* the set of --arg and --argstr; kept */
 
 /* ---- Output and files (output.c) ---------------------------------------------------------------------------- */
 
@@ -121,7 +166,7 @@ bool signals_sampled(void);                  /* and forgets it */
 
 typedef struct profile profile;
 
-typedef struct job {
+struct job {
     const options *o;
     const char *name; /* of the program, as the user gave it */
     theta_engine *engine;
@@ -130,9 +175,13 @@ typedef struct job {
     profile *profile; /* NULL: not asked for */
     char *source;     /* the text compiled, when the job read it; owned */
     size_t source_len;
-    int64_t fuel_before; /* used when the run began, or went on */
-    double began;        /* clock_seconds then */
-} job;
+    int64_t fuel_before;                                        /* used when the run began, or went on */
+    double began;                                               /* clock_seconds then */
+    void (*show_trace)(struct job *j, const theta_text *trace); /* NULL: as it is */
+    /* The text of a source that neither the machine nor the file system has; NULL: there are none. */
+    bool (*find_input)(struct job *j, const char *name, const char **text, size_t *len);
+    void *user;
+};
 
 bool job_open(job *j, const options *o, const char *name); /* the engine */
 bool job_machine(job *j, const char *const *args, size_t nargs);
@@ -145,6 +194,9 @@ bool job_compile_text(job *j, const char *name, const char *text, size_t len, bo
 /* Runs what was started to its end and prints the result; a table is computed by a run of its own, which can be suspended
 ** and saved like the one that gave it. The exit status. */
 int job_run(job *j);
+theta_state job_drive(job *j);          /* runs what was started, with --profile and --trace; no printing */
+int job_fail(job *j, theta_error *err); /* how a failure is told and what it is worth as a status */
+int job_print(job *j, theta_value value);
 
 /* ---- Profile (profile.c) ------------------------------------------------------------------------------------ */
 
@@ -162,6 +214,7 @@ typedef enum line_result { LINE_READ, LINE_END, LINE_INTERRUPTED } line_result;
 typedef struct line_names { /* what completion asks */
     void (*each)(void *user, const char *prefix, void (*found)(void *to, const char *name), void *to);
     void *user;
+    const char *also; /* bytes of names beyond letters, digits, _ and . ; NULL: none */
 } line_names;
 lines *lines_new(bool interactive, line_names names); /* NULL: told */
 void lines_free(lines *l);

@@ -202,7 +202,7 @@ static bool begins(const job *j, size_t at, const char *magic) {
 }
 
 static int inspect(job *j) {
-    static const char *const sources[] = {"theta", "th", "tha", NULL};
+    static const char *const sources[] = {"theta", "th", "nix", "tha", NULL};
     if (!read_whole(j->name, &j->source, &j->source_len)) return STATUS_FAILED;
     options o = *j->o;
     const options *given = j->o;

@@ -45,18 +45,22 @@ static bool read_source(job *j, const char *file) {
 
 static bool find_source(job *j, const char *file, const char **text, size_t *len) {
     if (j->machine && theta_machine_source(j->machine, file, text, len)) return true;
+    if (j->find_input && j->find_input(j, file, text, len)) return true;
     if (!(j->source && strcmp(file, j->name) == 0) && !read_source(j, file)) return false;
     *text = j->source;
     *len = j->source_len;
     return true;
 }
 
-static void tell_trace(const job *j) {
+static void tell_trace(job *j) {
     theta_text trace;
     theta_state state = j->machine ? theta_machine_state(j->machine) : THETA_IDLE;
     if (state != THETA_FAILED && state != THETA_SUSPENDED) return;
     if (theta_machine_trace(j->machine, &trace) != THETA_OK) return;
-    if (trace.len) fwrite(trace.data, 1, trace.len, stderr);
+    if (trace.len && j->show_trace)
+        j->show_trace(j, &trace);
+    else if (trace.len)
+        fwrite(trace.data, 1, trace.len, stderr);
     theta_text_free(&trace);
 }
 
@@ -277,3 +281,14 @@ int job_run(job *j) {
     if (j->profile) profile_report(j->profile, j->machine);
     return status;
 }
+
+/* ---- For other kinds of runs -------------------------------------------------------------------------------- */
+
+theta_state job_drive(job *j) {
+    if (j->profile) signals_sample(j->machine);
+    theta_state state = drive(j);
+    if (j->profile) signals_sample(NULL);
+    return state;
+}
+
+int job_fail(job *j, theta_error *err) { return fail(j, err); }

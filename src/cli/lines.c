@@ -124,7 +124,8 @@ static size_t common_start(const found *f) {
     return len;
 }
 
-static bool is_name_byte(char c) {
+static bool is_name_byte(const lines *l, char c) {
+    if (c && l->names.also && strchr(l->names.also, c)) return true;
     return c == '_' || c == '.' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c & 0x80);
 }
@@ -145,7 +146,7 @@ static unsigned char complete(EditLine *edit, int key) {
     el_get(edit, EL_CLIENTDATA, &l);
     const LineInfo *info = el_line(edit);
     const char *start = info->cursor;
-    while (start > info->buffer && is_name_byte(start[-1])) start--;
+    while (start > info->buffer && is_name_byte(l, start[-1])) start--;
     size_t len = (size_t)(info->cursor - start);
     char *prefix = strndup(start, len);
     if (!prefix || len == 0) {

@@ -11,7 +11,7 @@
 enum {
     COMMON = OPTION_COLOR | OPTION_HELP,
     LIMITS = OPTION_FUEL | OPTION_MEMORY | OPTION_TIMEOUT | OPTION_ALLOW,
-    RUNS = COMMON | LIMITS | OPTION_FORMAT | OPTION_JSON | OPTION_PROFILE | OPTION_TRACE,
+    RUNS = COMMON | LIMITS | OPTION_FORMAT | OPTION_JSON | OPTION_PROFILE | OPTION_TRACE | OPTIONS_OF_NIX,
 };
 
 #define MANY SIZE_MAX
@@ -20,20 +20,26 @@ static const command commands[] = {
     {"run", "[OPTION...] FILE [ARG...]", "run a program",
      "FILE is source (.theta, .th), bytecode (.thb) or assembly (.tha); - is source on standard input.\n"
      "The value of main is printed unless it is void: strings without quotes, a table as a grid on a terminal and as\n"
-     "CSV otherwise. What follows FILE is the program's: IO.args, and main's List<String> if it takes one.\n",
+     "CSV otherwise. What follows FILE is the program's: IO.args, and main's List<String> if it takes one.\n"
+     "A Nix expression (.nix, a folder with a default.nix, -l nix) is evaluated and printed as `nix-instantiate "
+     "--eval\n"
+     "--strict` does; options may follow it. A function whose arguments all have defaults, or are given with --arg, "
+     "is\n"
+     "called.\n",
      RUNS | OPTION_SAVE | OPTION_LANGUAGE, 1, MANY, true, run_command},
     {"resume", "[OPTION...] STATE [ARG...]", "go on with a suspended run",
      "STATE was written by --save. --fuel gives further instructions; without it there is no limit.\n",
-     RUNS | OPTION_SAVE, 1, MANY, false, resume_command},
+     (RUNS & ~(uint32_t)OPTIONS_OF_NIX) | OPTION_SAVE, 1, MANY, false, resume_command},
     {"eval", "[OPTION...] EXPR | -f FILE", "evaluate an expression and print its value",
      "Definitions may precede the expression.\n", RUNS | OPTION_SAVE | OPTION_LANGUAGE | OPTION_FILE, 0, 1, false,
      eval_command},
     {"query", "[OPTION...] 'PIPELINE'", "run a one-line dataflow over files",
-     "A path in front of the first => is read by its extension (.csv, .tsv, .arrow); - is standard input:\n"
+     "A path in front of the first => is read by its extension (.csv, .tsv, .arrow); - is standard input.\n"
+     "A .nix file is evaluated: a list of sets is a table of their attributes:\n"
      "  theta query 'trips.csv => group(city) => aggregate(rides: count()) => sort(desc(rides))'\n",
      RUNS | OPTION_SAVE | OPTION_EXPLAIN, 1, 1, false, query_command},
     {"check", "[OPTION...] FILE...", "parse, check the types and verify; run nothing", "",
-     COMMON | OPTION_PARSE_ONLY | OPTION_LANGUAGE, 1, MANY, false, check_command},
+     COMMON | OPTION_PARSE_ONLY | OPTION_PRINT_AST | OPTION_LANGUAGE, 1, MANY, false, check_command},
     {"build", "FILE [-o OUT.thb]", "compile a program to bytecode",
      "Without -o the output is beside FILE, with the extension .thb; -o - is standard output.\n",
      COMMON | OPTION_OUTPUT | OPTION_LANGUAGE, 1, 1, false, build_command},
@@ -41,8 +47,8 @@ static const command commands[] = {
      asm_command},
     {"dis", "FILE [-o OUT.tha]", "print a program's bytecode in the form that asm reads",
      "FILE may be bytecode or source.\n", COMMON | OPTION_OUTPUT | OPTION_LANGUAGE, 1, 1, false, dis_command},
-    {"repl", "[OPTION...]", "read, evaluate and print, line by line", ":help inside tells the rest.\n",
-     COMMON | LIMITS | OPTION_FORMAT | OPTION_LANGUAGE, 0, 0, false, repl_command},
+    {"repl", "[OPTION...] [FILE...]", "read, evaluate and print, line by line", ":help inside tells the rest.\n",
+     COMMON | LIMITS | OPTION_FORMAT | OPTION_LANGUAGE | OPTIONS_OF_NIX, 0, MANY, false, repl_command},
     {"inspect", "FILE", "say what is in a .thb, .arrow or .state file", "", COMMON, 1, 1, false, inspect_command},
     {"doc", "[-o OUT.md]", "print the library's documentation as Markdown", "", COMMON | OPTION_OUTPUT, 0, 0, false,
      doc_command},

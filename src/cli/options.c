@@ -30,12 +30,25 @@ static const option all_options[] = {
     {"format", 0, "NAME", OPTION_FORMAT, "of tables: grid, csv, json, ndjson, markdown, arrow"},
     {"json", 0, NULL, OPTION_JSON, "print the value as JSON"},
     {"explain", 0, NULL, OPTION_EXPLAIN, "print the plan instead of running it"},
-    {"language", 'l', "LANG", OPTION_LANGUAGE, "the language: theta"},
+    {"language", 'l', "LANG", OPTION_LANGUAGE, "the language: theta or nix"},
     {"file", 'f', "FILE", OPTION_FILE, "read the expression from a file (- for standard input)"},
     {"output", 'o', "OUT", OPTION_OUTPUT, "the file to write"},
     {"parse-only", 0, NULL, OPTION_PARSE_ONLY, "check the syntax alone"},
     {"profile", 0, NULL, OPTION_PROFILE, "say afterwards where the time went"},
     {"trace", 0, NULL, OPTION_TRACE, "say which calls and loops are passed, as they are passed (slow)"},
+    {"print-ast", 0, NULL, OPTION_PRINT_AST, "Nix: print the syntax tree, as nix-instantiate --parse does"},
+    {"arg", 0, "NAME EXPR", OPTION_ARG, "Nix: an argument of functions that are called automatically"},
+    {"argstr", 0, "NAME TEXT", OPTION_ARGSTR, "Nix: the same, a string"},
+    {"attr", 'A', "PATH", OPTION_ATTR, "Nix: select an attribute or item: a.b.0 (several: print each)"},
+    {"include", 'I', "PATH", OPTION_INCLUDE, "Nix: add to the search path, before NIX_PATH: DIR or NAME=PATH"},
+    {"xml", 0, NULL, OPTION_XML, "Nix: print the value as XML"},
+    {"no-location", 0, NULL, OPTION_NO_LOCATION, "Nix: XML without the places where things are written"},
+    {"strict", 0, NULL, OPTION_STRICT, "Nix: evaluate all of the value before it is printed (the default)"},
+    {"lazy", 0, NULL, OPTION_LAZY, "Nix: print as <CODE> what is not evaluated"},
+    {"raw", 0, NULL, OPTION_RAW, "Nix: print the value as builtins.toString gives it, without a newline"},
+    {"show-trace", 0, NULL, OPTION_SHOW_TRACE, "Nix: say with an error what was being evaluated"},
+    {"pure", 0, NULL, OPTION_PURE, "Nix: no clock, environment, system or search path, no files outside of it"},
+    {"restrict-eval", 0, NULL, OPTION_RESTRICT, "Nix: read no files outside the search path"},
     {"color", 0, "WHEN", OPTION_COLOR, "auto, always or never"},
     {"help", 'h', NULL, OPTION_HELP, "this text"},
 };
@@ -206,6 +219,26 @@ static bool take_text(const char **field, const option *spec, const char *value)
     return true;
 }
 
+/* One more of an option that may be given several times. */
+static bool take_more(const char **list, size_t *n, const option *spec, const char *value) {
+    if (*n == NIX_MANY) {
+        complain("--%s is given more than %d times", spec->name, NIX_MANY);
+        return false;
+    }
+    list[(*n)++] = value;
+    return true;
+}
+
+static bool take_argument(options *o, const option *spec, const char *name, const char *text) {
+    if (o->nix.nargs == NIX_MANY) {
+        complain("--%s is given more than %d times", spec->name, NIX_MANY);
+        return false;
+    }
+    o->given |= spec->flag;
+    o->nix.args[o->nix.nargs++] = (nix_argument){name, text, spec->flag == OPTION_ARGSTR};
+    return true;
+}
+
 static bool take(options *o, const option *spec, const char *value) {
     o->given |= spec->flag;
     switch (spec->flag) {
@@ -220,6 +253,8 @@ static bool take(options *o, const option *spec, const char *value) {
     case OPTION_OUTPUT: return take_text(&o->output, spec, value);
     case OPTION_FILE: return take_text(&o->file, spec, value);
     case OPTION_JSON: o->format = "json"; return true;
+    case OPTION_ATTR: return take_more(o->nix.attrs, &o->nix.nattrs, spec, value);
+    case OPTION_INCLUDE: return take_more(o->nix.includes, &o->nix.nincludes, spec, value);
     default: return true;
     }
 }
@@ -263,7 +298,10 @@ static bool read_option(options *o, const command *c, int argc, char **argv, int
         }
         value = argv[++*i];
     }
-    return take(o, spec, value);
+    if (spec->flag != OPTION_ARG && spec->flag != OPTION_ARGSTR) return take(o, spec, value);
+    if (*i + 1 < argc) return take_argument(o, spec, value, argv[++*i]);
+    complain("--%s %s wants two words: %s", spec->name, value, spec->argument);
+    return false;
 }
 
 static bool check_words(const options *o, const command *c) {
@@ -288,7 +326,7 @@ bool options_read(options *o, const command *c, int argc, char **argv, const cha
             if (!read_option(o, c, argc, argv, &i)) return false;
         } else {
             words[o->nwords++] = argv[i];
-            if (c->stops) open = false;
+            if (c->stops && !cli_nix_is_source(o, argv[i])) open = false;
         }
     }
     return check_words(o, c);

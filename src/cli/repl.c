@@ -322,12 +322,17 @@ static void each_name(void *user, const char *prefix, void (*found)(void *to, co
 
 int repl_command(const options *o) {
     repl r = {.interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
+    if (o->language && strcmp(o->language, "nix") == 0) return cli_nix_repl(o);
     if (o->language && strcmp(o->language, "theta") != 0) {
-        complain("repl: there is no language '%s'; known: theta", o->language);
+        complain("repl: there is no language '%s'; known: theta, nix", o->language);
+        return STATUS_USAGE;
+    }
+    if (o->nwords > 0) {
+        complain("repl: '%s' is one argument too many", o->words[0]);
         return STATUS_USAGE;
     }
     bool opened = job_open(&r.job, o, "input") && open_session(&r);
-    if (opened) r.lines = lines_new(r.interactive, (line_names){each_name, &r});
+    if (opened) r.lines = lines_new(r.interactive, (line_names){each_name, &r, NULL});
     if (opened && r.lines) {
         if (r.interactive) put("theta: an expression is evaluated; :help tells more, Ctrl-D leaves\n");
         (void)out_direct(NULL, "", 0);

@@ -126,10 +126,11 @@ int run_command(const options *o) {
     job j;
     int status = STATUS_FAILED;
     const char *const *args = (const char *const *)o->words + 1;
+    if (cli_nix_is_source(o, o->words[0])) return cli_nix_run(o, o->words[0]);
     if (!job_open(&j, o, o->words[0])) return STATUS_FAILED;
     if (job_compile_file(&j, o->words[0], false) && job_machine(&j, args, o->nwords - 1) &&
         are_texts(&j, args, o->nwords - 1))
-        status = run_main(&j, args, o->nwords - 1);
+        status = cli_nix_is_program(&j) ? cli_nix_run_program(&j) : run_main(&j, args, o->nwords - 1);
     job_close(&j);
     return status;
 }
@@ -175,6 +176,8 @@ int eval_command(const options *o) {
         complain("eval: wanted either an expression or -f FILE");
         return STATUS_USAGE;
     }
+    if (o->file ? cli_nix_is_source(o, o->file) : o->language && strcmp(o->language, "nix") == 0)
+        return cli_nix_run(o, o->file);
     if (!job_open(&j, o, "expression")) return STATUS_FAILED;
     if (compile_expression(&j) && job_machine(&j, NULL, 0)) status = run_main(&j, NULL, 0);
     job_close(&j);
@@ -260,27 +263,39 @@ static bool spool(text *t) {
     return true;
 }
 
-static bool add_head(text *t, const char *path) {
+/* A Nix expression is evaluated before the query is compiled: what it gives decides which columns there are. */
+static bool spool_nix(const options *o, text *t, const char *path) {
+    char name[32];
+    int fd = cli_nix_spool(o, path);
+    if (fd < 0) return false;
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    add_call(t, "Arrow.read", name, "");
+    return true;
+}
+
+static bool add_head(const options *o, text *t, const char *path) {
     if (strcmp(path, "-") == 0) return spool(t);
+    if (cli_nix_is_source(o, path)) return spool_nix(o, t, path);
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
         if (!has_extension(path, readers[i].extensions)) continue;
         add_call(t, readers[i].function, path, readers[i].more);
         return true;
     }
-    complain("query: '%s' has none of the extensions .csv, .tsv, .arrow; write Csv.read('%s') or Arrow.read('%s')",
-             path, path, path);
+    complain(
+        "query: '%s' has none of the extensions .csv, .tsv, .arrow, .nix; write Csv.read('%s') or Arrow.read('%s')",
+        path, path, path);
     return false;
 }
 
 /* The pipeline with the path in front of it replaced by a call that reads it. */
-static bool expand(const char *pipeline, text *out) {
+static bool expand(const options *o, const char *pipeline, text *out) {
     head h = find_head(pipeline);
     if (!h.is_path) {
         add_text(out, pipeline);
         return true;
     }
     char *path = strndup(h.path, h.len);
-    bool done = path && add_head(out, path);
+    bool done = path && add_head(o, out, path);
     free(path);
     if (done) add_text(out, " ");
     if (done) add_text(out, pipeline + h.rest);
@@ -302,6 +317,15 @@ static int explain(job *j) {
     return STATUS_OK;
 }
 
+/* Whether what failed was an evaluation. */
+static bool starts_with_nix(const options *o) {
+    head h = find_head(o->words[0]);
+    char *path = h.is_path ? strndup(h.path, h.len) : NULL;
+    bool nix = path && cli_nix_is_source(o, path);
+    free(path);
+    return nix;
+}
+
 int query_command(const options *o) {
     job j;
     text pipeline = {0};
@@ -315,9 +339,9 @@ int query_command(const options *o) {
         complain("query: standard input cannot be gone on with in another process: with --save, name a file");
         return STATUS_USAGE;
     }
-    if (!expand(o->words[0], &pipeline) || pipeline.failed) {
+    if (!expand(o, o->words[0], &pipeline) || pipeline.failed) {
         free(pipeline.data);
-        return STATUS_USAGE;
+        return starts_with_nix(o) ? STATUS_FAILED : STATUS_USAGE;
     }
     if (job_open(&j, o, "query")) {
         if (job_compile_text(&j, "query", pipeline.data, pipeline.len, true) && job_machine(&j, NULL, 0))
