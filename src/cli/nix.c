@@ -243,8 +243,8 @@ static bool find_argument(job *j, const char *name, const char **text, size_t *l
 
 /* Of an argument given twice the last one counts. */
 bool cli_nix_args(job *j, theta_value *out) {
-    const char *names[NIX_MANY];
-    theta_value values[NIX_MANY], set;
+    const char *names[NIX_MANY] = {NULL};
+    theta_value values[NIX_MANY] = {{0}}, set;
     theta_error err = {0};
     size_t n = 0;
     j->find_input = j->find_input ? j->find_input : find_argument;

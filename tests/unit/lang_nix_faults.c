@@ -25,7 +25,7 @@ static const char syntax[] =
     "+ arg; };\n"
     "  text = ''\n    line ${toString 12}\n      indented ''${no} $$\n  '';\n"
     "in with lib; assert 1 < 2 && !false || true -> true;\n"
-    "if s.x ? z then f { a = 1; c = text; } ++ [ (s 1) \"a${\"b\"}\\n\" __curPos.line ] else throw \"no\"\n";
+    "if s.x ? w then f { a = 1; c = text; } ++ [ (s 1) \"a${\"b\"}\\n\" __curPos.line ] else throw \"no\"\n";
 
 /* Functions of the library, of each file of it, that need no capability. */
 static const char library[] =
@@ -134,6 +134,7 @@ static void evaluate_each(const char *text, bool once) {
         faulty_off(&f);
         bool refused = f.refused;
         if (!expected) { /* the first time nothing is refused */
+            if (status != TH_OK) print_error("%s\n", err.message);
             assert_int_equal(status, TH_OK);
             expected = strndup(shown.data, shown.len);
             assert_non_null(expected);

@@ -187,7 +187,6 @@ static th_status build(nix_source *s, nix_expr *root, th_view base_dir, uint8_t 
     if (status == TH_OK) status = th_builder_finish(c.b, bytes, out_len, err);
     if (status == TH_E_LIMIT && !err->message[0])
         (void)th_fail(err, status, "the expression is too complex: a function of it refers to too many variables");
-    if (!err->message[0]) (void)th_fail(err, status, "%s", th_status_text(status));
     th_mem_free(s->mem, c.jobs, c.jobs_capacity * sizeof *c.jobs);
     th_mem_free(s->mem, c.evaluated, c.evaluated_capacity * sizeof *c.evaluated);
     th_builder_free(c.b);
@@ -207,6 +206,7 @@ th_status nix_compile(th_mem *mem, th_arena *arena, const char *file, const char
     TH_TRY(nix_resolve(&s, root));
     th_error err = {0};
     th_status status = build(&s, root, base_dir, bytes, out_len, &err);
+    if (status != TH_OK && !err.message[0]) (void)th_fail(&err, status, "%s", th_status_text(status));
     if (status != TH_OK) th_diags_add(diags, TH_ERROR, status, source, err.span, "%s", err.message);
     return status;
 }

@@ -499,19 +499,24 @@ void nixc_branch(nix_compiler *c, nix_expr *e, bool when, th_label label) {
 
 /* ---- Other expressions ------------------------------------------------------------------------------------------ */
 
-static th_view source_text(const nix_compiler *c, th_span span) {
+/* The byte of a place. Columns count code points: it goes on from the last place asked for where that is before this one on the
+** same line, since a line may be as long as the text. */
+static size_t byte_of(nix_compiler *c, uint32_t line, uint32_t column) {
     const th_lines *lines = &c->lines;
-    size_t ends[2];
-    for (int i = 0; i < 2; i++) {
-        uint32_t line = i ? span.end_line : span.line, column = i ? span.end_column : span.column;
-        size_t at_byte = line >= 1 && line <= lines->count ? lines->starts[line - 1] : 0;
-        for (uint32_t k = 1; k < column && at_byte < lines->len; k++) {
-            uint32_t code;
-            at_byte += th_utf8_decode(lines->text, lines->len, at_byte, &code);
-        }
-        ends[i] = at_byte;
+    nix_cursor at = c->cursor;
+    if (at.line != line || at.column > column)
+        at = (nix_cursor){line, 1, line >= 1 && line <= lines->count ? lines->starts[line - 1] : 0};
+    for (; at.column < column && at.byte < lines->len; at.column++) {
+        uint32_t code;
+        at.byte += th_utf8_decode(lines->text, lines->len, at.byte, &code);
     }
-    return ends[1] > ends[0] ? (th_view){lines->text + ends[0], ends[1] - ends[0]} : NIX_NO_NAME;
+    c->cursor = at;
+    return at.byte;
+}
+
+static th_view source_text(nix_compiler *c, th_span span) {
+    size_t start = byte_of(c, span.line, span.column), end = byte_of(c, span.end_line, span.end_column);
+    return end > start ? (th_view){c->lines.text + start, end - start} : NIX_NO_NAME;
 }
 
 static void check_assertion(nix_compiler *c, nix_expr *e) {

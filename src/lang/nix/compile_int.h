@@ -20,12 +20,18 @@ typedef struct nix_job { /* a function to be made */
     th_view name;
 } nix_job;
 
+typedef struct nix_cursor {
+    uint32_t line, column;
+    size_t byte;
+} nix_cursor;
+
 typedef struct nix_compiler {
     nix_source *s;
     th_builder *b;
     th_fn_builder *f;
     th_view base_dir;
     th_lines lines;
+    nix_cursor cursor; /* the place of the text that was last looked for */
     nix_job *jobs;
     size_t njobs, jobs_capacity;
     th_view name;        /* of the function at work */
