@@ -263,7 +263,8 @@ th_status th_refill(th_machine *m) {
         (void)th_machine_trap(m, TH_E_CANCELLED, "the run was cancelled");
         return TH_E_CANCELLED;
     }
-    if (m->deadline_ns && th_clock_monotonic_ns() >= m->deadline_ns) {
+    /* Between runs there is work too (loading), and no deadline but the last run's. */
+    if (m->deadline_ns && m->state == TH_RUN_READY && th_clock_monotonic_ns() >= m->deadline_ns) {
         (void)th_machine_trap(m, TH_E_TIMEOUT, "the time limit of %.3g s is reached", (double)m->timeout_ns / 1e9);
         return TH_E_TIMEOUT;
     }
